@@ -8,7 +8,9 @@ the columns of a table are best tuples or lists, compiled they are arrays.
 Times and bits come from the cumulative capacity by search, so the cost of a question does
 not depend on how long a transfer takes, and cutting a period in two changes no answer.
 Questions mostly move on a little from the one before, so each takes a period to search
-from (``near``; any will do): a few steps ahead of it are tried, then all are bisected.
+from (``near``; any will do): a few steps ahead of it are tried, then all are bisected. Some
+take the number of passes before, too (``likely``; any will do): where it is right, which a
+multiplication shows, nothing has to be divided.
 
 The end rule is part of the table (see ``table_of``): a table starts again at its last
 bound, and the last bound of a link that holds its capacity, or ends, is infinity.
@@ -31,6 +33,8 @@ for ever, or nothing more."""
 _SLACK_BITS = 1e-6
 _SLACK_RATIO = 1e-15  # four to nine ulps
 _STEPS = 6
+_EDGE, _MOST_ROUNDS = 1e-9, 1e6
+"""So near a bound, in passes, and after so many, a number of passes is divided for."""
 
 Column = FloatArray | Sequence[float]
 
@@ -55,7 +59,7 @@ class Offer(Protocol):
 
     @property
     def rtt_s(self) -> Column:
-        """Round-trip time in each period, shape (K,)."""
+        """Round-trip time in each period, shape (K,), or (1,) where it is always the same."""
         ...
 
 
@@ -80,6 +84,8 @@ class Transfer(NamedTuple):
     """What the link had offered by the first byte."""
     period: int
     """Period of the trace at the first byte."""
+    rounds: float
+    """Whole passes before it."""
 
 
 def table_of(
@@ -116,9 +122,11 @@ def table_of(
 # --- time to bits, and back ----------------------------------------------------------------
 
 
-def fold(table: Offer, t_s: float) -> tuple[float, float]:
+def fold(table: Offer, t_s: float, likely: float = 0.0) -> tuple[float, float]:
     """Whole passes before ``t_s``, 0 or more, and the time within the pass it falls in."""
     pass_s = float(table.times_s[-1])
+    if is_within(t_s, pass_s, likely):
+        return likely, t_s - likely * pass_s
     if t_s < pass_s:
         return 0.0, t_s
     rounds = float(math.floor(t_s / pass_s))
@@ -131,13 +139,19 @@ def fold(table: Offer, t_s: float) -> tuple[float, float]:
     return rounds, rest_s
 
 
+def is_within(value: float, length: float, rounds: float) -> bool:
+    """Whether ``value`` over ``length`` is surely ``rounds`` and a fraction, however it rounds."""
+    rest = value - rounds * length
+    return _EDGE * length < rest < (1.0 - _EDGE) * length and rounds < _MOST_ROUNDS
+
+
 def find_period(table: Offer, rest_s: float, near: int) -> int:
     """The last period that begins by ``rest_s``, a time within a pass."""
     times = table.times_s
     low, high = 0, len(table.capacity_bps) - 1
     if times[near] <= rest_s:
         for _ in range(_STEPS):
-            if near == high or rest_s < times[near + 1]:
+            if rest_s < times[near + 1]:  # as it is at the latest in the last one
                 return near
             near += 1
         low = near
@@ -157,7 +171,7 @@ def find_bound(table: Offer, bits: float, near: int) -> int:
     if offered[near] < bits:
         for _ in range(_STEPS):
             near += 1
-            if near == high or offered[near] >= bits:
+            if offered[near] >= bits:  # as it is at the latest at the last one
                 return near
         low = near + 1
     while low < high:
@@ -183,16 +197,18 @@ def bits_by(table: Offer, t_s: float, near: int) -> float:
     return sum_bits(table, rounds, rest_s, find_period(table, rest_s, near))
 
 
-def time_of(table: Offer, bits: float, near: int) -> float:
+def time_of(table: Offer, bits: float, near: int, likely: float = 0.0) -> float:
     """Earliest time by which ``bits``, more than 0 and finite, can have come; inf when never."""
     pass_s, total = float(table.times_s[-1]), float(table.offered_bits[-1])
     # Sums of rounded products may overshoot a bound by some ulps; without this
     # slack such a transfer would wait out a whole outage for its last nothing.
     slack = _SLACK_BITS + _SLACK_RATIO * bits
-    rounds = 0
+    rounds = 0.0
     if bits > total + slack:
-        # The last bit of a pass arrives in that pass, before any outage at its end.
-        rounds = max(math.ceil((bits - slack) / total) - 1, 0)
+        rounds = likely
+        if not is_within(bits - slack, total, likely):
+            # The last bit of a pass arrives in that pass, before any outage at its end.
+            rounds = max(math.ceil((bits - slack) / total) - 1.0, 0.0)
         bits -= rounds * total
     bits = min(bits, total)
     bound = find_bound(table, bits - slack, near)
@@ -228,7 +244,12 @@ def newest_bit_s(table: Offer, t_s: float, near: int) -> float:
 
 
 def wait_for_first_byte(
-    table: Offer, now_s: float, is_connected: bool, server_s: float, near: int
+    table: Offer,
+    now_s: float,
+    is_connected: bool,
+    server_s: float,
+    near: int,
+    likely: float = 0.0,
 ) -> tuple[float, int]:
     """When the response to a request sent at ``now_s`` begins.
 
@@ -236,11 +257,14 @@ def wait_for_first_byte(
         ``now_s`` + [connect round trip] + round trip + ``server_s``, and the last period
         that was looked at, to search from.
     """
-    period = find_period(table, fold(table, now_s)[1], near)
+    if len(table.rtt_s) == 1:
+        rtt_s = float(table.rtt_s[0])
+        return (now_s if is_connected else now_s + rtt_s) + rtt_s + server_s, near
+    period = find_period(table, fold(table, now_s, likely)[1], near)
     ready_s = now_s
     if not is_connected:
         ready_s += float(table.rtt_s[period])
-        period = find_period(table, fold(table, ready_s)[1], period)
+        period = find_period(table, fold(table, ready_s, likely)[1], period)
     return ready_s + float(table.rtt_s[period]) + server_s, period
 
 
@@ -262,15 +286,16 @@ def request(
     overhead_bytes: float,
     server_s: float,
     near: int,
+    likely: float = 0.0,
 ) -> Transfer:
     """A request sent at ``now_s``, and its response, alone on the link."""
-    first_byte_s, period = wait_for_first_byte(table, now_s, is_connected, server_s, near)
-    rounds, rest_s = fold(table, first_byte_s)
+    first_byte_s, period = wait_for_first_byte(table, now_s, is_connected, server_s, near, likely)
+    rounds, rest_s = fold(table, first_byte_s, likely)
     period = find_period(table, rest_s, period)
     offered = sum_bits(table, rounds, rest_s, period)
     bits = offered + response_bits(size_bytes, overhead_bytes)
-    end_s = max(time_of(table, bits, period), first_byte_s)
-    return Transfer(now_s, first_byte_s, end_s, offered, period)
+    end_s = max(time_of(table, bits, period, rounds), first_byte_s)
+    return Transfer(now_s, first_byte_s, end_s, offered, period, rounds)
 
 
 def received_bytes(

@@ -49,7 +49,7 @@ def sum_played(
         played_s: Media seconds played in all: the last segment may have been shown in
             part, all others were shown whole. inf: it was too.
     """
-    time_s = bits = change_bps = utility_s = utility_change = 0.0
+    time_s = bits = change_bps = utility = utility_s = utility_change = 0.0
     switches, before = 0, -1
     for k in range(count):
         rung, plays_s = int(rungs[k]), float(durations_s[k])
@@ -58,12 +58,13 @@ def sum_played(
         rate_bps = ladder_bps[rung]
         time_s += plays_s
         bits += rate_bps * plays_s
-        if rung > 0:
-            utility_s += math.log(rate_bps / ladder_bps[0]) * plays_s
-        if rung != before and before >= 0:
-            switches += 1
-            change_bps += abs(rate_bps - ladder_bps[before])
-            utility_change += abs(math.log(rate_bps / ladder_bps[before]))
+        if rung != before:
+            utility = math.log(rate_bps / ladder_bps[0])
+            if before >= 0:
+                switches += 1
+                change_bps += abs(rate_bps - ladder_bps[before])
+                utility_change += abs(math.log(rate_bps / ladder_bps[before]))
+        utility_s += utility * plays_s
         before = rung
     mean_bps = bits / time_s if time_s > 0 else 0.0
     return Played(time_s, bits, mean_bps, switches, change_bps, utility_s, utility_change)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abr import capacity
 from abr.link import LinkEvent, SharedLink
 from abr.trace import Trace
 
@@ -169,3 +171,59 @@ def _plain(
         nexts = [t for t, _ in todo[:1]] + list(coming.values())
         t_s = next((t for t in nexts if t - t_s == step_s), t_s + step_s)
     return events
+
+
+@settings(max_examples=200)
+@given(
+    PERIODS,
+    st.floats(0, 200),
+    st.floats(0, 20, exclude_min=True),
+    st.sampled_from([0.0, 1.0, 2.0, 7.0, 19.0, 1e7]),
+    st.integers(0, 4),
+    st.sampled_from(["loop", "hold", "end"]),
+)
+def test_what_is_taken_for_likely_changes_no_answer(
+    periods: list[tuple[float, float]],
+    passes: float,
+    size: float,
+    likely: float,
+    near: int,
+    end: capacity.End,
+) -> None:
+    """Near bounds too, where rounding decides in which pass a time falls."""
+    trace = Trace.from_periods(periods)
+    table = capacity.table_of(
+        trace.times_s, trace.capacity_bps, np.zeros(len(trace.capacity_bps)), end
+    )
+    near = min(near, len(table.capacity_bps) - 1)
+    pass_s, total = trace.duration_s, float(np.diff(trace.times_s) @ trace.capacity_bps)
+    times_s = [passes * pass_s, round(passes) * pass_s]
+    times_s += [math.nextafter(times_s[1], sign * math.inf) for sign in (-1, 1)]
+    for time_s in (each for each in times_s if each >= 0):
+        assert capacity.fold(table, time_s, likely) == capacity.fold(table, time_s)
+        rounds = float(time_s // pass_s)
+        assert capacity.fold(table, time_s, rounds) == capacity.fold(table, time_s)
+    if end == "end":
+        return
+    amounts = [size * total, max(round(size), 1) * total]
+    amounts += [math.nextafter(amounts[1], sign * math.inf) for sign in (-1, 1)]
+    for bits in amounts:
+        bare = capacity.time_of(table, bits, near)
+        assert capacity.time_of(table, bits, near, likely) == bare
+        assert capacity.time_of(table, bits, near, float(bits // total)) == bare
+
+
+@given(PERIODS, st.floats(0, 40), st.booleans(), st.integers(0, 4))
+def test_a_round_trip_time_that_never_changes_may_stand_once(
+    periods: list[tuple[float, float]], now_s: float, is_connected: bool, near: int
+) -> None:
+    trace = Trace.from_periods(periods)
+    many = np.full(len(trace.capacity_bps), 0.07)
+    table = capacity.table_of(trace.times_s, trace.capacity_bps, many, "loop")
+    near = min(near, len(many) - 1)
+    once = table._replace(rtt_s=many[:1])
+    waits = [
+        capacity.wait_for_first_byte(each, now_s, is_connected, 0.01, near)[0]
+        for each in (table, once)
+    ]
+    assert waits[0] == waits[1]
