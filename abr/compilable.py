@@ -11,8 +11,6 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-import numpy as np
-
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 
@@ -38,16 +36,6 @@ def uncounted(array: Any) -> Any:
     or returns: of others the memory is freed once they are looked at for the last time.
     """
     return array
-
-
-def part(array: Any, begin: int, shape: Any) -> Any:
-    """The numbers of ``array``, row by row, from number ``begin`` on, as an array of ``shape``.
-
-    Compiled: a view that does not keep its memory, made without a look at bounds, which
-    slices take longer for than what is done with them.
-    """
-    flat = array.reshape(-1)
-    return flat[begin : begin + int(np.prod(shape))].reshape(shape)
 
 
 def numbers(array: Any) -> Any:

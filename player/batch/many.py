@@ -34,6 +34,9 @@ class Links(NamedTuple):
     """Shape (sum of K,)."""
     first: NDArray[np.int64]
     """First period of each trace and, last, their number, shape (L+1,)."""
+    rtts: NDArray[np.int64]
+    """How many round-trip times each trace has: one per period, or one that never changes,
+    shape (L,)."""
 
 
 class States(NamedTuple):
@@ -69,6 +72,7 @@ def pack(links: list[LinkTable]) -> Links:
         np.concatenate([link.rtt_ms for link in links]),
         np.concatenate([link.lengths_ms for link in links]),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.array([1 if (link.rtt_s == link.rtt_s[0]).all() else len(link.rtt_s) for link in links]),
     )
 
 
@@ -79,7 +83,7 @@ def link_at(links: Links, k: int) -> LinkTable:
         numbers(links.times_s[begin + k : end + k + 1]),
         numbers(links.offered_bits[begin + k : end + k + 1]),
         numbers(links.capacity_bps[begin:end]),
-        numbers(links.rtt_s[begin:end]),
+        numbers(links.rtt_s[begin : begin + links.rtts[k]]),
         numbers(links.rtt_ms[begin:end]),
         numbers(links.lengths_ms[begin:end]),
     )
@@ -100,21 +104,9 @@ def copy(values: FloatArray, into: FloatArray) -> None:
         into[i] = values[i]
 
 
-def play_many(
-    params: Any,
-    states: States,
-    presentation: PresentationTable,
-    links: Links,
-    which: NDArray[np.int64],
-    options: Any,
-    out: Out,
-    rows: Rows,
-) -> None:
-    """Play a session for every trace number in ``which`` and fill its row of ``rows``.
-
-    ``out`` is room for one session, its totals an array of one record.
-    """
-    presentation = PresentationTable(
+def bare_presentation(presentation: PresentationTable) -> PresentationTable:
+    """The same arrays, uncounted; see ``abr.compilable.uncounted``."""
+    return PresentationTable(
         uncounted(presentation.ladder_bps),
         uncounted(presentation.sizes_bytes),
         uncounted(presentation.durations_s),
@@ -129,6 +121,37 @@ def play_many(
         uncounted(presentation.side_numbers),
         uncounted(presentation.goals_s),
     )
+
+
+def bare_links(links: Links) -> Links:
+    """The same arrays, uncounted."""
+    return Links(
+        uncounted(links.times_s),
+        uncounted(links.offered_bits),
+        uncounted(links.capacity_bps),
+        uncounted(links.rtt_s),
+        uncounted(links.rtt_ms),
+        uncounted(links.lengths_ms),
+        uncounted(links.first),
+        uncounted(links.rtts),
+    )
+
+
+def play_many(
+    params: Any,
+    states: States,
+    presentation: PresentationTable,
+    links: Links,
+    which: NDArray[np.int64],
+    options: Any,
+    out: Out,
+    rows: Rows,
+) -> None:
+    """Play a session for every trace number in ``which`` and fill its row of ``rows``.
+
+    ``out`` is room for one session, its totals an array of one record.
+    """
+    presentation = bare_presentation(presentation)
     room = Out(
         numbers(out.rungs),
         cells(out.columns),

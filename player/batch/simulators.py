@@ -66,6 +66,8 @@ class Simulator:
         default_factory=lambda: MappingProxyType({})
     )
     """What names of the reference tool mean, by name."""
+    must_fill_columns: bool = True
+    """Whether it needs columns per segment of sessions whose columns are not kept."""
     twin: PlayerTwin | None = None
     """For the simulator of our own player."""
 

@@ -78,7 +78,8 @@ class LinkTable(NamedTuple):
     capacity_bps: FloatArray
     """Capacity in each period, shape (K,)."""
     rtt_s: FloatArray
-    """Wait for the first byte of a request in each period, shape (K,)."""
+    """Wait for the first byte of a request in each period, shape (K,), or (1,) where it is
+    always the same."""
     rtt_ms: FloatArray
     """The same in milliseconds, as ``in_ms`` has them."""
     lengths_ms: FloatArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -182,3 +183,28 @@ def test_machine_code_plays_the_same_too(case: Case) -> None:
     batch, log = played_both(case, registry.load("throughput"), "compiled")
     assert batch.engine == "compiled"
     assert_same(batch, log, case)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases)
+def test_machine_code_of_what_abandons_nothing_plays_the_same_too(case: Case) -> None:
+    """Whether the columns of segments are kept or not."""
+    bare_of: dict[str, Any] = {
+        "audio_sizes_bytes": None,
+        "audio_durations_s": None,
+        "side_files": None,
+    }
+    case = case._replace(presentation=replace(case.presentation, **bare_of))  # one kernel
+    rule = registry.load("rate")
+    batch, log = played_both(case, rule, "compiled")
+    assert batch.engine == "compiled"
+    assert_same(batch, log, case)
+    options = options_of(case.config, max_play_s=case.max_play_s)
+    engines: tuple[Engine, ...] = ("compiled", "plain")
+    for engine in engines:
+        bare = run_batch(
+            ABRKIT, case.presentation, [case.trace], rule, options=options, engine=engine
+        )
+        assert len(bare.columns) == 0
+        assert bare.totals.tobytes() == batch.totals.tobytes()
+        assert bare.rungs.tobytes() == batch.rungs.tobytes()

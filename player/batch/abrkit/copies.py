@@ -19,7 +19,7 @@ from abr.neural import PAST, clip, encode_size, encode_throughput, fill_current
 from abr.qoe import Bound
 from player.batch.abrkit.stepping import NOW, PLACES, PLAYLISTS, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
-from player.batch.many import Links, link_at
+from player.batch.many import Links, bare_links, link_at
 from player.batch.tables import (
     COMPLETE,
     MOST_TOGETHER,
@@ -284,19 +284,6 @@ def bare_presentations(presentations: PresentationTables) -> PresentationTables:
         uncounted(presentations.goals_s),
         uncounted(presentations.sizes_shown),
         uncounted(presentations.segments),
-    )
-
-
-def bare_links(links: Links) -> Links:
-    """The same arrays, uncounted."""
-    return Links(
-        uncounted(links.times_s),
-        uncounted(links.offered_bits),
-        uncounted(links.capacity_bps),
-        uncounted(links.rtt_s),
-        uncounted(links.rtt_ms),
-        uncounted(links.lengths_ms),
-        uncounted(links.first),
     )
 
 

@@ -6,10 +6,12 @@ import math
 from typing import Any, NamedTuple
 
 from abr.capacity import Transfer, newest_bit_s, received_bytes
-from abr.decision import Decision, Observation, Progress
+from abr.decision import Decision, Progress
 from abr.media import FloatArray
+from player.batch.abrkit.position import Position, has_goals, is_legal, observe
 from player.batch.abrkit.side import (
     Have,
+    after,
     ask_alone,
     ask_with,
     fetch_playlist,
@@ -17,11 +19,11 @@ from player.batch.abrkit.side import (
     list_needs,
     outlasts,
     take_needs,
-    with_connections,
 )
 from player.batch.abrkit.timeline import (
     At,
     Options,
+    advance,
     await_room,
     await_time,
     meets_limit,
@@ -40,23 +42,11 @@ from player.batch.tables import (
     LinkTable,
     Out,
     PresentationTable,
+    Room,
     Totals,
-    downloads_so_far,
 )
-from player.playback.playhead import PLAYING as IS_PLAYING
 from player.playback.playhead import Thresholds, buffer_s
 from player.playback.requests import INSTANT_S
-
-
-class Position(NamedTuple):
-    """How far a session has come."""
-
-    segment: int
-    """The one being fetched."""
-    last_rung: int
-    remembered: int
-    """Downloads in the history."""
-    have: Have
 
 
 class Fetched(NamedTuple):
@@ -71,43 +61,6 @@ class Fetched(NamedTuple):
     """The last one; after an abandoned download, what is to take its place."""
     decided_s: float
     buffer_before_s: float
-
-
-def observe(
-    presentation: PresentationTable,
-    options: Options,
-    out: Out,
-    known: FloatArray,
-    at: At,
-    position: Position,
-) -> Observation:
-    """What the algorithm is shown."""
-    return Observation(
-        at.now_s,
-        position.segment,
-        buffer_s(at.head, at.now_s),
-        options.max_buffer_s,
-        position.last_rung,
-        at.head.state == IS_PLAYING,
-        presentation.ladder_bps,
-        known,
-        presentation.durations_s,
-        downloads_so_far(out.history, position.remembered),
-    )
-
-
-def has_goals(presentation: PresentationTable) -> bool:
-    """Whether it depends on the rung how much is buffered."""
-    return len(presentation.goals_s) > 0
-
-
-def is_legal(decision: Decision, presentation: PresentationTable, segment: int) -> bool:
-    """Whether the algorithm asks for what there is."""
-    is_there = 0 <= decision.rung < len(presentation.ladder_bps) and decision.segment in (
-        -1,
-        segment,
-    )
-    return is_there and 0 <= decision.wait_s < math.inf
 
 
 def fetch(
@@ -128,42 +81,25 @@ def fetch(
 
     It goes where ``fetched_s`` of media are here.
     """
-    totals, room, have, needs = out.totals, out.room, position.have, 0
+    totals, room, have = out.totals, out.room, position.have
     while True:
-        decided_s = at.now_s
-        if not is_legal(decision, presentation, position.segment):
-            return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision)
-        at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
-        if has_goals(presentation):
-            next_s = float(presentation.durations_s[position.segment])
-            goal_s = float(presentation.goals_s[decision.rung])
-            at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
-        totals.idle_s += at.now_s - decided_s
-        is_going_on = at.outcome == COMPLETE
-        if HAS_SIDE_FILES and is_going_on and not has_playlist(have, decision.rung):
-            at, have = fetch_playlist(
-                at,
-                have,
-                presentation,
-                link,
-                options,
-                thresholds,
-                totals,
-                out.known_bytes,
-                decision.rung,
-            )
-        if at.outcome != COMPLETE:
-            return fetch_nothing(at, have, decision)
-        size_bytes = float(presentation.sizes_bytes[decision.rung, position.segment])
-        if HAS_SIDE_FILES:
-            needs = list_needs(presentation, have, room, position.segment, decision.rung)
-            transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
-        else:
-            transfer = ask_alone(link, options, at.now_s, have, size_bytes)
-        totals.downloads += needs + 1
-        before_s = buffer_s(at.head, at.now_s)
-        have = with_connections(have, needs + 1, transfer.period)
-        fetched = Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s)
+        fetched, needs = ask(
+            presentation,
+            link,
+            options,
+            thresholds,
+            totals,
+            room,
+            out.known_bytes,
+            at,
+            have,
+            position.segment,
+            decision,
+            fetched_s,
+        )
+        have = fetched.have
+        if fetched.at.outcome != COMPLETE:
+            return fetched
         fetched = download(
             params,
             state,
@@ -191,8 +127,61 @@ def fetch(
         if fetched.decision.rung == decision.rung:
             return fetched
         # An abandoned download closes its connection.
-        have = Have(have.connections - 1, have.playlists, have.inits, have.key, have.period)
+        have = Have(
+            have.connections - 1, have.playlists, have.inits, have.key, have.period, have.rounds
+        )
         decision = fetched.decision
+
+
+def ask(
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    thresholds: Thresholds,
+    totals: Totals,
+    room: Room,
+    known_bytes: FloatArray,
+    at: At,
+    have: Have,
+    segment: int,
+    decision: Decision,
+    fetched_s: float,
+) -> tuple[Fetched, int]:
+    """Until a segment is asked for, and how much is asked for with it."""
+    decided_s, needs = at.now_s, 0
+    if not is_legal(decision, presentation, segment):
+        return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision), 0
+    at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
+    if has_goals(presentation):
+        next_s = float(presentation.durations_s[segment])
+        goal_s = float(presentation.goals_s[decision.rung])
+        at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
+    totals.idle_s += at.now_s - decided_s
+    is_going_on = at.outcome == COMPLETE
+    if HAS_SIDE_FILES and is_going_on and not has_playlist(have, decision.rung):
+        at, have = fetch_playlist(
+            at,
+            have,
+            presentation,
+            link,
+            options,
+            thresholds,
+            totals,
+            known_bytes,
+            decision.rung,
+        )
+    if at.outcome != COMPLETE:
+        return fetch_nothing(at, have, decision), 0
+    size_bytes = float(presentation.sizes_bytes[decision.rung, segment])
+    if HAS_SIDE_FILES:
+        needs = list_needs(presentation, have, room, segment, decision.rung)
+        transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
+    else:
+        transfer = ask_alone(link, options, at.now_s, have, size_bytes)
+    totals.downloads += needs + 1
+    before_s = buffer_s(at.head, at.now_s)
+    have = after(have, needs + 1, transfer)
+    return Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s), needs
 
 
 def download(
@@ -209,14 +198,54 @@ def download(
     needs: int,
 ) -> Fetched:
     """Until a response is complete, or the algorithm abandons it."""
-    at, transfer, size_bytes, rung = asked.at, asked.transfer, asked.size_bytes, asked.decision.rung
-    ask_at_s, overhead_bytes = math.inf, options.overhead_bytes
-    if CAN_RECONSIDER and rung > 0:
-        ask_at_s = at.now_s + options.reconsider_every_s
-    idle_at_s = transfer.first_byte_s + options.idle_limit_s
-    known_bytes = size_bytes
+    at, end_s = asked.at, asked.transfer.end_s
+    ask_at_s, idle_at_s = first_alarms_s(asked, options)
     if HAS_SIDE_FILES and needs > 0 and others_end_s(out.room, needs + 1) > idle_at_s - INSTANT_S:
         return end_early(asked, At(at.now_s, at.head, BEYOND))  # their alarms come first
+    is_calm = end_s <= min(ask_at_s, at.head.begin_at_s, idle_at_s, options.max_play_s)
+    if is_calm and end_s < math.inf and not meets_limit(asked.transfer, end_s, options):
+        head = advance(at.head, end_s, False, thresholds, out.totals)
+        return end_download(asked, At(end_s, head, COMPLETE), asked.size_bytes, asked.decision)
+    return follow_on(
+        params,
+        state,
+        presentation,
+        link,
+        options,
+        thresholds,
+        out,
+        known,
+        position,
+        asked,
+        needs,
+    )
+
+
+def first_alarms_s(asked: Fetched, options: Options) -> tuple[float, float]:
+    """When the algorithm is asked first, and when the link has been silent for too long."""
+    ask_at_s = math.inf
+    if CAN_RECONSIDER and asked.decision.rung > 0:
+        ask_at_s = asked.at.now_s + options.reconsider_every_s
+    return ask_at_s, asked.transfer.first_byte_s + options.idle_limit_s
+
+
+def follow_on(
+    params: Any,
+    state: Any,
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    thresholds: Thresholds,
+    out: Out,
+    known: FloatArray,
+    position: Position,
+    asked: Fetched,
+    needs: int,
+) -> Fetched:
+    """A download from alarm to alarm."""
+    at, transfer, size_bytes, rung = asked.at, asked.transfer, asked.size_bytes, asked.decision.rung
+    ask_at_s, idle_at_s = first_alarms_s(asked, options)
+    overhead_bytes, known_bytes = options.overhead_bytes, size_bytes
     if HAS_SIDE_FILES:
         known_bytes = float(known[rung, position.segment])
     # Bytes are summed as a driver reports them: at each alarm, and at the end.
@@ -299,7 +328,7 @@ def end_early(fetched: Fetched, at: At) -> Fetched:
 
 def fetch_nothing(at: At, have: Have, decision: Decision) -> Fetched:
     """The session ended before a segment was asked for."""
-    return Fetched(at, have, Transfer(0.0, 0.0, 0.0, 0.0, 0), 0.0, decision, at.now_s, 0.0)
+    return Fetched(at, have, Transfer(0.0, 0.0, 0.0, 0.0, 0, 0.0), 0.0, decision, at.now_s, 0.0)
 
 
 def count_lost(totals: Totals, size_bytes: float) -> None:

@@ -20,9 +20,10 @@ import math
 from itertools import accumulate, pairwise
 from typing import Any
 
+from abr.decision import Downloads
 from abr.media import Presentation
 from abr.trace import Trace
-from player.batch.abrkit.fetching import Position
+from player.batch.abrkit.position import Position
 from player.batch.abrkit.segment import Moment, play_segment
 from player.batch.abrkit.side import NOTHING, fetch_first_playlists
 from player.batch.abrkit.timeline import (
@@ -37,7 +38,6 @@ from player.batch.hooks import HAS_SIDE_FILES
 from player.batch.tables import (
     COMPLETE,
     MOST_TOGETHER,
-    SIZE_BYTES,
     LinkTable,
     Out,
     PresentationTable,
@@ -49,6 +49,10 @@ from player.config import PlayerConfig
 from player.playback.playhead import STALLED as IS_STALLED
 from player.playback.playhead import Thresholds, shown_at_s, thresholds_of
 
+__all__ = ["Options", "can_play", "link_for", "session"]
+
+SIZE = Downloads._fields.index("size_bytes")
+"""Row of a history, which has a column per segment here: each is finished once, in order."""
 MOST_RUNGS = 50
 """Of presentations with side files, which are counted by bits."""
 
@@ -154,7 +158,8 @@ def clear(out: Out) -> None:
     out.totals.startup_s = math.nan
     for segment in range(len(out.rungs)):
         out.rungs[segment] = -1.0
-        for row in range(len(out.columns)):
+    for row in range(out.columns.shape[0]):
+        for segment in range(out.columns.shape[1]):
             out.columns[row, segment] = 0.0
 
 
@@ -167,5 +172,6 @@ def count_shown(presentation: PresentationTable, at: At, out: Out) -> int:
         start_s += presentation.durations_s[shown]
         shown += 1
     for segment in range(shown, segments):
-        out.totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
+        if out.rungs[segment] >= 0:
+            out.totals.wasted_bytes += out.history[SIZE, segment]
     return shown

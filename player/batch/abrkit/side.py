@@ -37,9 +37,11 @@ class Have(NamedTuple):
     """The newest key; -1 before the first."""
     period: int
     """Of the trace, at the last first byte."""
+    rounds: float
+    """Whole passes of the trace before it."""
 
 
-NOTHING = Have(0, 0, 0, -1, 0)
+NOTHING = Have(0, 0, 0, -1, 0, 0.0)
 
 
 def has_side_files(presentation: PresentationTable) -> bool:
@@ -73,19 +75,19 @@ def fetch_alone(
     at = await_transfer(at, transfer, link, options, thresholds, totals)
     if at.outcome == COMPLETE:
         totals.downloaded_bytes += size_bytes
-    return at, with_connections(have, 1, transfer.period)
+    return at, after(have, 1, transfer)
 
 
-def with_connections(have: Have, used: int, period: int) -> Have:
-    """``used`` connections are in use at once, and stay open.
-
-    The period, from which the next search starts, may be a few behind: to step over them
-    costs less than to remember it anew.
-    """
-    if have.connections >= used and have.period <= period < have.period + 3:
-        return have
-    connections = max(have.connections, used)
-    return Have(connections, have.playlists, have.inits, have.key, period)
+def after(have: Have, used: int, transfer: Transfer) -> Have:
+    """``used`` connections are in use at once, and stay open; ``transfer`` is the last."""
+    return Have(
+        max(have.connections, used),
+        have.playlists,
+        have.inits,
+        have.key,
+        transfer.period,
+        transfer.rounds,
+    )
 
 
 @rarely
@@ -118,7 +120,7 @@ def fetch_first_playlists(
         totals.downloads += 2
         at = await_transfer(at, whole(transfer, room, 1), link, options, thresholds, totals)
         totals.downloaded_bytes += size_bytes + presentation.playlist_bytes[first]
-        have = with_connections(have, 2, transfer.period)
+        have = after(have, 2, transfer)
     if at.outcome != COMPLETE:
         return at, have
     return at, read_playlist(presentation, have, known_bytes, first)
@@ -153,7 +155,7 @@ def read_playlist(
         fill_known_sizes(
             known_bytes, presentation.listed_bytes, presentation.listed_rates_bps, playlists
         )
-    return Have(have.connections, playlists, have.inits, have.key, have.period)
+    return Have(have.connections, playlists, have.inits, have.key, have.period, have.rounds)
 
 
 @rarely
@@ -189,6 +191,7 @@ def ask_alone(
         options.overhead_bytes,
         options.server_s,
         have.period,
+        have.rounds,
     )
 
 
@@ -228,6 +231,7 @@ def ask_group(
         options.overhead_bytes,
         options.server_s,
         have.period,
+        have.rounds,
     )
 
 
@@ -235,7 +239,12 @@ def whole(transfer: Transfer, room: Room, needs: int) -> Transfer:
     """From the request to the last byte of all that was asked for together."""
     end_s = max(transfer.end_s, others_end_s(room, needs + 1))
     return Transfer(
-        transfer.start_s, transfer.first_byte_s, end_s, transfer.offered_bits, transfer.period
+        transfer.start_s,
+        transfer.first_byte_s,
+        end_s,
+        transfer.offered_bits,
+        transfer.period,
+        transfer.rounds,
     )
 
 
@@ -258,7 +267,7 @@ def take_needs(
         inits |= 1 << rung
     if len(presentation.keys) > 0:
         key = max(key, int(presentation.keys[segment]))
-    return Have(have.connections, have.playlists, inits, key, have.period)
+    return Have(have.connections, have.playlists, inits, key, have.period, have.rounds)
 
 
 def outlasts(room: Room, needs: int, until_s: float) -> bool:
@@ -300,7 +309,7 @@ def fetch_audio(
     at = await_transfer(at, transfer, link, options, thresholds, totals)
     if at.outcome == COMPLETE:
         totals.downloaded_bytes += size_bytes
-        have = with_connections(have, needs + 1, transfer.period)
+        have = after(have, needs + 1, transfer)
         if needs > 0:
             have = take_needs(presentation, have, totals, room, needs, segment, rung)
     return at, have

@@ -30,5 +30,6 @@ ABRKIT = Simulator(
     presentation_table=_presentation_table,
     link_table=link_for,
     extra_columns=MORE_COLUMNS,
+    must_fill_columns=False,
     twin=PlayerTwin(config_of=config_of, options_of=options_of, can_play=can_play),
 )

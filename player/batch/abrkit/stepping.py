@@ -15,6 +15,7 @@ from abr.media import FloatArray
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
+    after,
     ask_alone,
     ask_with,
     fetch_audio,
@@ -26,7 +27,6 @@ from player.batch.abrkit.side import (
     ready_with_audio_s,
     take_needs,
     whole,
-    with_connections,
 )
 from player.batch.abrkit.timeline import (
     At,
@@ -67,6 +67,7 @@ PLACES = (
     "inits",
     "key",
     "period",
+    "rounds",
 )
 """What the cells of ``place`` hold: the time; a ``Playhead``; how the session ended, if it did
 (``COMPLETE`` as long as it goes on); end of the fetched media; the segment to be asked for
@@ -87,7 +88,8 @@ next; what the session has of side files, as ``Have``."""
     INITS,
     KEY,
     PERIOD,
-) = range(15)
+    ROUNDS,
+) = range(16)
 
 
 class Stepped(NamedTuple):
@@ -245,7 +247,7 @@ def fetch_video(
     if at.outcome != COMPLETE:
         return Video(at, have, start_s, math.nan, math.nan)
     totals.downloaded_bytes += size_bytes
-    have = with_connections(have, needs + 1, transfer.period)
+    have = after(have, needs + 1, transfer)
     if HAS_SIDE_FILES and needs > 0:
         have = take_needs(presentation, have, totals, room, needs, segment, rung)
     return Video(at, have, start_s, transfer.first_byte_s, at.now_s)
@@ -280,6 +282,7 @@ def have_of(place: FloatArray) -> Have:
         int(place[INITS]),
         int(place[KEY]),
         int(place[PERIOD]),
+        float(place[ROUNDS]),
     )
 
 
@@ -290,6 +293,7 @@ def put_have(place: FloatArray, have: Have) -> None:
     place[INITS] = have.inits
     place[KEY] = have.key
     place[PERIOD] = have.period
+    place[ROUNDS] = have.rounds
 
 
 def put(place: FloatArray, at: At) -> None:

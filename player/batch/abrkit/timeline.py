@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 from abr.capacity import Transfer, newest_bit_s
+from abr.compilable import rarely
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
@@ -148,6 +149,14 @@ def begin_session(thresholds: Thresholds) -> At:
 
 def move_on(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: Totals) -> At:
     """Time moves on to ``to_s``, or to when the viewer leaves."""
+    if at.now_s <= to_s <= options.max_play_s and to_s < math.inf:
+        return At(to_s, advance(at.head, to_s, False, thresholds, totals), COMPLETE)
+    return stop_at(at, to_s, options, thresholds, totals)
+
+
+@rarely
+def stop_at(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: Totals) -> At:
+    """The same, where the viewer leaves or no time passes."""
     outcome = COMPLETE
     if to_s > options.max_play_s or to_s == math.inf:
         outcome = STOPPED
@@ -271,8 +280,15 @@ def note_arrival(
     return At(at.now_s, head, at.outcome)
 
 
+def has_columns(out: Out) -> bool:
+    """Whether what happens in each segment is kept."""
+    return bool(out.columns.shape[1] > 0)
+
+
 def note_stall(out: Out, segment: int, start_s: float, end_s: float) -> None:
     """A stall ended when ``segment`` came, or its audio did; two of them count together."""
+    if not has_columns(out):
+        return
     if out.columns[STALL_S, segment] <= 0:
         out.columns[STALL_START_S, segment] = start_s
     out.columns[STALL_S, segment] += end_s - start_s

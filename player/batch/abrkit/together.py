@@ -38,12 +38,13 @@ def request_group(
     overhead_bytes: float,
     server_s: float,
     near: int,
+    likely: float = 0.0,
 ) -> Transfer:
     """Ask for ``count`` responses at ``now_s``, nothing else being under way; the last of them."""
     responses = room.responses
     for k in range(count):
         is_connected = k < open_connections
-        first, near = wait_for_first_byte(table, now_s, is_connected, server_s, near)
+        first, near = wait_for_first_byte(table, now_s, is_connected, server_s, near, likely)
         responses[BEGIN_S, k], responses[END_S, k] = first, math.inf
     begun, changes, sharing = 0, 0, IDLE
     while begun < count or sharing.active > 0:
@@ -66,8 +67,9 @@ def request_group(
         put(room.changes, changes, sharing)
         changes += 1
     first_byte_s = float(responses[BEGIN_S, count - 1])
-    period = find_period(table, fold(table, first_byte_s)[1], near)
-    return Transfer(now_s, first_byte_s, float(responses[END_S, count - 1]), 0.0, period)
+    rounds, rest_s = fold(table, first_byte_s, likely)
+    period = find_period(table, rest_s, near)
+    return Transfer(now_s, first_byte_s, float(responses[END_S, count - 1]), 0.0, period, rounds)
 
 
 def others_end_s(room: Room, count: int) -> float:

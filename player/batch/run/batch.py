@@ -92,6 +92,7 @@ class _Job(NamedTuple):
     table: PresentationTable
     links: Links
     options: Any
+    must_fill_columns: bool
 
 
 def run_batch(
@@ -253,7 +254,7 @@ def _compiled_job(
     loop = compiled_with(
         play_many, {"session": simulator.session}, algorithm, states[0], presentation
     )
-    return _Job(loop, algorithm.params, begun, table, links, options)
+    return _Job(loop, algorithm.params, begun, table, links, options, simulator.must_fill_columns)
 
 
 def _plain_job(
@@ -293,7 +294,8 @@ def _plain_job(
                 ) from exc
 
     nothing = States(np.zeros(0), np.zeros(2, np.int64), np.zeros((1, 0, 3), np.int64))
-    return _Job(play_each, played.params, nothing, table, links, options)
+    must_fill = simulator.must_fill_columns
+    return _Job(play_each, played.params, nothing, table, links, options, must_fill)
 
 
 def _as_rule(algorithm: Callable[[], Any]) -> Rule:
@@ -347,6 +349,8 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
         columns=rows.columns.shape[1],
         known=job.table.listed_bytes.shape,
     )
+    if len(rows.columns) == 0 and not job.must_fill_columns:
+        out = out._replace(columns=np.zeros((rows.columns.shape[1], 0)))
     records: Any = np.zeros(1, TOTALS_DTYPE)  # what ``many`` takes fields from
     out = out._replace(totals=records)
     job.loop(

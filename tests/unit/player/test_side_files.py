@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from abr.capacity import Transfer
 from abr.media import Presentation, SideFiles, constant_presentation
 from abr.trace import Trace
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
+    after,
     fetch_first_playlists,
     has_playlist,
     has_side_files,
@@ -23,7 +25,6 @@ from player.batch.abrkit.side import (
     ready_with_audio_s,
     sizes_known,
     take_needs,
-    with_connections,
 )
 from player.batch.abrkit.timeline import At, Options, begin_session
 from player.batch.abrkit.together import END_S, SIZE
@@ -161,10 +162,10 @@ def test_what_is_here_is_not_asked_for_again() -> None:
 
 
 def test_connections_stay_open_and_are_never_fewer() -> None:
-    have = with_connections(NOTHING, 3, 0)
-    assert have.connections == 3
-    assert with_connections(have, 1, 0).connections == 3
-    assert with_connections(have, 1, 9).period == 9
+    transfer = Transfer(4.0, 4.5, 5.0, 1e6, 9, 2.0)
+    have = after(NOTHING, 3, transfer)
+    assert have == after(have, 1, transfer)
+    assert (have.connections, have.period, have.rounds) == (3, 9, 2.0)
 
 
 def test_a_need_that_comes_after_the_next_request_is_beyond_the_compiled_player() -> None:
