@@ -172,12 +172,16 @@ def _shape_of(value: float, parts: FloatArray) -> _Shape | None:
     square = float((off * off).sum())
     if math.sqrt(square / n) <= _NO_SPREAD * max(abs(value), float(np.abs(known).max())):
         return _Shape(n, 0.0, 0.0, n - 1)
-    skewness = float((off**3).mean()) / (square / n) ** 1.5
-    kurtosis = n * float((off**4).sum()) / square**2
+    spread = math.sqrt(square / (n - 1))
+    if n < 4:
+        return _Shape(n, spread, 0.0, n - 1)
+    # Of the population, as far as a small sample can tell (Fisher's G1, and G2 + 3).
+    skewness = float((off**3).mean()) / (square / n) ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    excess = n * float((off**4).sum()) / square**2 - 3
+    kurtosis = 3 + (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
     # Var(s²) is about σ⁴ (κ − 1) / n, and 2 σ⁴ / freedom where values are normal.
-    freedom = 2 * n / (kurtosis - 1) - 2 if kurtosis > 1 + 1e-9 else n - 1
-    freedom = int(min(max(freedom, LEAST_FREEDOM), n - 1))
-    return _Shape(n, math.sqrt(square / (n - 1)), skewness, freedom)
+    freedom = 2 * n / (kurtosis - 1) - 2 if kurtosis > 1.1 else n - 1
+    return _Shape(n, spread, skewness, int(min(max(freedom, LEAST_FREEDOM), n - 1)))
 
 
 def interval(value: float, parts: FloatArray, *, level: float = LEVEL) -> Estimate:
