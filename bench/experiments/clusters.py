@@ -1,4 +1,4 @@
-"""What is independent among networks: the clusters that a report resamples.
+"""What is independent among networks: the clusters that intervals are over.
 
 Rotations of a file, slices of a recording and lines of one household are alike, however
 many networks they are. A cluster has a name such as ``household:4711``: before the colon

@@ -25,7 +25,7 @@ def write_lead(report: BenchReport) -> str:
 
 
 def write_units(report: BenchReport) -> str:
-    """What intervals resample: ``21 files``."""
+    """What intervals are over: ``21 files``."""
     return name_units(report.units)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bench.experiments.results import Results
 
 SEED = 20_260_101
-"""Default seed of the resampling: the same results give the same intervals."""
+"""Default seed of the resampling: the same results give the same shares."""
 
 
 def _resampling(command: Any) -> Any:
@@ -32,14 +32,14 @@ def _resampling(command: Any) -> Any:
         "--seed",
         type=click.IntRange(min=0),
         default=SEED,
-        help="Seed of the resampling, for shares of the frontier. [a fixed one]",
+        help="Seed of the resampling, for shares of the frontier and ranks. [a fixed one]",
     )
     resamples = click.option(
         "--resamples",
         type=click.IntRange(min=100, max=100_000),
         default=2000,
         show_default=True,
-        help="Number of resamples, for shares of the frontier.",
+        help="Number of resamples, for shares of the frontier and ranks.",
     )
     return seed(resamples(command))
 
