@@ -77,11 +77,16 @@ def write_findings(data: ReportData) -> list[str]:
 
 
 def write_cautions(data: ReportData) -> list[str]:
-    """Which sessions failed and why, and what that means for the figures."""
+    """Which sessions failed and why, what that means for the figures, and which bounds are none."""
     failed = [f"{label}: {failures}." for label, failures in data.failures.items()]
     if failed:
         failed.append("Failed sessions are marked and left out of every comparison.")
-    return failed
+    unbound = {
+        session.label: session.provenance["no_upper_bound"]
+        for session in data.sessions
+        if "no_upper_bound" in session.provenance
+    }
+    return [*failed, *(f"{name} is no upper bound here: {why}." for name, why in unbound.items())]
 
 
 def describe_sessions(data: ReportData) -> list[str]:

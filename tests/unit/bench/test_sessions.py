@@ -259,3 +259,9 @@ def test_figures_are_rounded_for_people() -> None:
         "a and b",
         "a, b and c",
     ]
+
+
+def test_an_upper_bound_that_is_none_is_said() -> None:
+    bound = played_log(algorithm="optimal", trace=TRAM, no_upper_bound="it does not plan for x")
+    data = report_data([bound, played_log(algorithm="b", trace=TRAM)])
+    assert write_cautions(data) == ["optimal is no upper bound here: it does not plan for x."]
