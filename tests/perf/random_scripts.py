@@ -29,7 +29,7 @@ from tests.scripts.session import Clock, play, problems, random_script
 
 CHUNK = 250
 LIMIT_S = 20
-"""Of real time for one session; some milliseconds are usual."""
+"""Of processor time for one session; some milliseconds are usual."""
 
 
 @dataclass(slots=True)
@@ -61,20 +61,20 @@ def clock_of(seed: int) -> Clock:
 def run(seeds: range) -> Tally:
     """Play the scripts of these numbers."""
     tally = Tally()
-    signal.signal(signal.SIGALRM, _give_up)
+    signal.signal(signal.SIGPROF, _give_up)
     for seed in seeds:
         _run_one(seed, tally)
     return tally
 
 
 def _give_up(_signal: int, _frame: object) -> NoReturn:
-    raise TimeoutError(f"not over after {LIMIT_S} s of real time")
+    raise TimeoutError(f"not over after {LIMIT_S} s of processor time")
 
 
 def _run_one(seed: int, tally: Tally) -> None:
     clock = clock_of(seed)
     tally.sessions += 1
-    signal.alarm(LIMIT_S)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
     try:
         script = random_script(seed)
         log = play(script, clock)
@@ -85,7 +85,7 @@ def _run_one(seed: int, tally: Tally) -> None:
         tally.wrong.append((seed, clock, f"{type(exc).__name__} at {where}: {exc}"))
         return
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     last = log.records[-1]
     tally.ended[_kind_of(str(last["why"]))] += 1
     tally.records += len(log.records)
