@@ -85,6 +85,9 @@ class Agenda:
         # Where the picture goes on after all, so may its sound.
         if audio is not None and (not audio.is_fetched or audio.end_s < video.end_s):
             timeline = self._source.timeline("audio", self.asked_rung)
+            if timeline is not None and audio.is_fetched and video.ready_s > audio.fetched_s:
+                audio.add(video.ready_s, frozenset(), self.asked_rung)  # played without sound
+                audio.update(self._have)
             if timeline is not None:
                 audio.end_s = max(audio.fetched_s, self._source.ends_at_s(timeline))
                 audio.end_s = min(audio.end_s, self.end_s)

@@ -57,8 +57,8 @@ class Planning:
         self._progress = progress
         self._playback = playback
         self._recorder = recorder
-        self._told_silent_s = math.nan
-        """Where sound ends before its picture, as the log says."""
+        self._is_silence_told = False
+        """Whether the log says that sound ends, since there was some."""
 
     def __repr__(self) -> str:
         return f"<Planning of {self._agenda!r}>"
@@ -99,6 +99,7 @@ class Planning:
             if not self._headroom.is_audio_due(ref, self._playback, now_s):
                 return
             if not ref.is_gap:
+                self._is_silence_told = False
                 yield from self._segment(ref, "audio", ref.index, rung)
                 return
             self._skip(ref.end_s, "audio", rung, now_s)
@@ -108,8 +109,8 @@ class Planning:
         audio, video = self._agenda.track("audio"), self._agenda.track("video")
         is_live = self._source.broadcast is not None  # else it was told at the start
         is_long = video.end_s > audio.fetched_s + LONG_TAIL_S
-        if is_live and is_long and self._told_silent_s != audio.fetched_s:
-            self._told_silent_s = audio.fetched_s
+        if is_live and is_long and not self._is_silence_told:
+            self._is_silence_told = True
             self._recorder.add_note(
                 f"no sound from {audio.fetched_s:g} s on: no playlist lists more of it", now_s
             )
