@@ -30,19 +30,37 @@ def load_own(text: str, *, folder: Path | None = None) -> Any:
         InputError: there is no such file, module or name, or it does not load.
     """
     where, _, name = text.rpartition(":")
-    try:
-        module = _module(where, Path(folder or ""))
-    except InputError:
-        raise
-    # Code of one's own may raise anything; the message names it.
-    except Exception as exc:
-        raise InputError(f"{where} does not load: {type(exc).__name__}: {exc}") from exc
+    module = load_own_module(where, folder=folder)
+    return named_in(module, where, name)
+
+
+def named_in(module: Any, where: str, name: str) -> Any:
+    """What ``module``, which messages call ``where``, holds under ``name``.
+
+    Raises:
+        InputError: nothing; the nearest name is told.
+    """
     try:
         return getattr(module, name)
     except AttributeError as exc:
         near = difflib.get_close_matches(name, [n for n in vars(module) if n[0] != "_"], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"{where} has no {name!r}{hint}") from exc
+
+
+def load_own_module(where: str, *, folder: Path | None = None) -> Any:
+    """A file as a module, or a module.
+
+    Raises:
+        InputError: there is no such file or module, or it does not load.
+    """
+    try:
+        return _module(where, Path(folder or ""))
+    except InputError:
+        raise
+    # Code of one's own may raise anything; the message names it.
+    except Exception as exc:
+        raise InputError(f"{where} does not load: {type(exc).__name__}: {exc}") from exc
 
 
 def _module(where: str, folder: Path) -> Any:

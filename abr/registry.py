@@ -4,10 +4,14 @@ Built-in algorithms are declared in the same group as third-party ones. Listing 
 imports nothing; a broken entry fails only when it is loaded; a name that two distributions
 declare is refused. An entry point names a callable ``make(**params)`` that returns a
 ``Rule``, or a new object with ``choose(seen)``.
+
+What is not registered is named by its file or module, ``FILE.py:NAME`` or ``module:NAME``: such
+a callable, often a class, or a ``Rule`` or an object with ``choose(seen)`` itself.
 """
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import inspect
@@ -17,10 +21,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from abr.decision import Algorithm, Rule
-from abr.errors import AlgorithmError
+from abr.errors import AlgorithmError, InputError
+from abr.owncode import load_own_module, named_in
 
 GROUP = "abr.algorithms"
 """The entry-point group."""
@@ -34,6 +40,7 @@ _ALIASES = {
 _FROM_FILES = ("onnx", "policy")
 """Names that take a file: ``policy:FILE`` is ``policy`` with ``weights=FILE``."""
 _REQUIRED = inspect.Parameter.empty
+_PLAIN = (bool, int, float, str)
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -88,7 +95,7 @@ def resolve(name: str) -> tuple[str, str | None]:
         AlgorithmError: no such name; near matches are listed.
     """
     known = names()
-    if name in known or _file_in(name):
+    if name in known or _file_in(name) or is_own(name):
         return name, None
     if name in _ALIASES:
         return _ALIASES[name]
@@ -106,7 +113,8 @@ def load(name: str, **params: object) -> Algorithm:
     """Load the algorithm called ``name``.
 
     Args:
-        name: A name or alias, or ``policy:FILE`` or ``onnx:FILE``.
+        name: A name or alias, ``policy:FILE`` or ``onnx:FILE``, or ``FILE.py:NAME`` or
+            ``module:NAME``.
         params: Parameters as values, or as text from a command line.
 
     Returns:
@@ -119,8 +127,9 @@ def load(name: str, **params: object) -> Algorithm:
     canonical, _ = resolve(name)
     if file := _file_in(canonical):
         params = {"weights": file, **params}
-    make = _maker(_entry(canonical.partition(":")[0]))
-    values = _converted(canonical, params, _parameters(make))
+    make = _own(canonical)[0] if is_own(name) else _maker(_entry(canonical.partition(":")[0]))
+    legal = _parameters(make)
+    values = _converted(canonical, params, legal)
     made = _made(canonical, make, values)
     if isinstance(made, Rule):
         return replace(made, name=canonical)
@@ -129,22 +138,41 @@ def load(name: str, **params: object) -> Algorithm:
             f"algorithm {canonical!r} makes {type(made).__name__}; "
             "expected a Rule or an object with choose(seen)"
         )
-    return _Registered(canonical, values, make)
+    defaults = {key: value for key, value in (legal or {}).items() if isinstance(value, _PLAIN)}
+    return _Registered(canonical, {**defaults, **values}, make)
 
 
 def origin(name: str) -> Origin:
-    """The modules that algorithm ``name`` comes from; imports nothing.
+    """The modules that algorithm ``name`` comes from; of a registered one it imports nothing.
 
     Raises:
         AlgorithmError: the name is unknown or declared twice.
     """
     canonical, _ = resolve(name)
+    if is_own(canonical):
+        return Origin(module=_own(canonical)[1], top_level=frozenset())
     entry = _entry(canonical.partition(":")[0])
     listed = (entry.dist.files if entry.dist else None) or ()
     tops = {path.parts[0].removesuffix(".py") for path in listed if path.suffix == ".py"}
     return Origin(
         module=entry.module, top_level=frozenset(top for top in tops if top.isidentifier())
     )
+
+
+def is_own(name: str) -> bool:
+    """Whether ``name`` is of the form ``FILE.py:NAME`` or ``module:NAME``."""
+    where, colon, what = name.rpartition(":")
+    is_file = where.endswith(".py")
+    is_module = all(part.isidentifier() for part in where.split("."))
+    return bool(colon) and not _file_in(name) and what.isidentifier() and (is_file or is_module)
+
+
+def located(name: str, folder: Path) -> str:
+    """``name`` as it is found from anywhere, where relative files start at ``folder``."""
+    where, _, what = name.rpartition(":")
+    if not is_own(name) or not where.endswith(".py"):
+        return name
+    return f"{(folder / where).resolve()}:{what}"
 
 
 def describe() -> tuple[Description, ...]:
@@ -174,6 +202,40 @@ def _file_in(name: str) -> str:
     """The file in ``name``; empty when there is none."""
     kind, _, file = name.partition(":")
     return file if kind in _FROM_FILES else ""
+
+
+def _own(name: str) -> tuple[Callable[..., Any], str]:
+    """What makes an algorithm that is not registered, and its module."""
+    path = Path(name.rpartition(":")[0])
+    status = None
+    if path.suffix == ".py" and path.is_file():
+        status = path.stat()
+        folder = str(path.resolve().parent)
+        if folder not in sys.path:
+            sys.path.append(folder)  # for what it imports when it is asked
+    return _own_as_it_is(name, str(path.resolve()), status and (status.st_mtime_ns, status.st_size))
+
+
+@functools.lru_cache(maxsize=64)
+def _own_as_it_is(name: str, _path: str, _status: object) -> tuple[Callable[..., Any], str]:
+    """Loaded once, and again when the file has changed: compiled code is of one's own types."""
+    where, _, what = name.rpartition(":")
+    try:
+        module = load_own_module(where)
+        found = named_in(module, where, what)
+    except InputError as exc:
+        raise AlgorithmError(f"algorithm {name!r}: {exc}") from exc
+    make = found
+    if isinstance(found, Rule):
+        make = lambda: found  # noqa: E731  # it is what is made
+    elif not isinstance(found, type) and callable(getattr(found, "choose", None)):
+        make = functools.partial(copy.deepcopy, found)
+    elif not callable(found):
+        raise AlgorithmError(
+            f"algorithm {name!r} is a {type(found).__name__}; expected a class with choose(seen), "
+            "make(**params), or a Rule"
+        )
+    return make, str(module.__name__)
 
 
 def _entries() -> tuple[EntryPoint, ...]:

@@ -31,7 +31,9 @@ class Contender:
     label: str
     """Its name in results, unique among the contenders."""
     name: str
-    """Its registered name."""
+    """Its registered name, or ``FILE.py:NAME`` as the plan has it."""
+    found: str = ""
+    """``name`` with the whole path of its file, if it has one; empty: as ``name``."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that the plan sets."""
     effective: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +51,11 @@ class Contender:
     """Bytecode of all that it calls, which says how long it takes to compile."""
     is_seeded: bool = False
     """It takes a parameter ``seed`` that the plan did not give."""
+
+    @property
+    def loads_as(self) -> str:
+        """The name by which it is loaded from anywhere."""
+        return self.found or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ seeds = [0]              # each seed draws other networks and starts files elsew
 # block = 50             # networks per job
 # engine = "auto"        # compiled or plain Python; auto: compiled from 300 sessions on
 
-# Algorithms: names of `abr algorithms`, with parameters and what to call them.
+# Algorithms: names of `abr algorithms`, with parameters and what to call them; or one of
+# your own, such as "rules/mine.py:Mine".
 [[algorithm]]
 name = "throughput"
 

@@ -58,7 +58,7 @@ PROGRESS_EVERY_S = 0.2
     default="bola-sabre",
     show_default=True,
     metavar="NAME",
-    help="ABR algorithm; `abr algorithms` lists them.",
+    help="ABR algorithm: `abr algorithms` lists them; FILE.py:CLASS is one of your own.",
 )
 @click.option(
     "--header",

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     default=("bola-sabre",),
     show_default=True,
     metavar="NAME",
-    help="ABR algorithm; `abr algorithms` lists them. With --preset, several may follow.",
+    help="ABR algorithm: `abr algorithms` lists them; FILE.py:CLASS is one of your own. With "
+    "--preset, several may follow.",
 )
 @playing_options
 @click.option(

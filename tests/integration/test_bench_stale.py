@@ -215,6 +215,17 @@ def test_what_cannot_be_looked_into_is_played_anew_and_said(folder: Path) -> Non
     assert said in second.said
 
 
+def test_a_file_of_ones_own_is_played_anew_with_what_lies_beside_it(folder: Path) -> None:
+    (folder / "rules").mkdir()
+    (folder / "rules/own.py").write_text(FILES["alone.py"].replace("beside", "abr_test_aside"))
+    (folder / "rules/abr_test_aside.py").write_text("K = 0\n")
+    name = "rules/own.py:make"
+    assert Played(folder, "plain", name).rungs == {name: {0}}
+    edit(folder, "rules/abr_test_aside.py", "K = 0", "K = 3")
+    assert Played(folder, "plain", name).rungs == {name: {3}}
+    assert Played(folder, "plain", name).again == "1 of 1"
+
+
 def test_what_only_sessions_tell_is_played_anew(folder: Path) -> None:
     """Computed names of files, other processes, what is imported and compiled at a decision."""
     names = ("reads", "asks", "hidden")

@@ -30,7 +30,7 @@ def decision_time(run: Run, block: Block) -> Mapping[str, float]:
         ``decisions``, ``median_us`` and ``p99_us``: microseconds per call of ``choose``.
     """
     taken_s: list[float] = []
-    algorithm = _timed(as_algorithm(run.contender.name, run.contender.params), taken_s)
+    algorithm = _timed(as_algorithm(run.contender.loads_as, run.contender.params), taken_s)
     play(run, block[:SESSIONS], algorithm, engine="plain")
     taken_us = 1e6 * np.array(taken_s or [np.nan])
     return {

@@ -8,6 +8,7 @@ loaded algorithm, only saves time.
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -56,9 +57,9 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
         if key == LIKE and simulator.twin is not None:
             continue
         if key not in known:
-            raise InputError(
-                f"[player] {key}: preset {preset} has no such setting; expected {', '.join(known)}"
-            )
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}"
+            raise InputError(f"[player] {key}: preset {preset} has no such setting; {hint}")
         kinds = (int, float) if type(defaults[key]) is float else (type(defaults[key]),)
         if not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds):
             raise InputError(
@@ -93,7 +94,7 @@ def run_block(run: Run, block: Block) -> str:
     """
     with noting():
         batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
-    reached = reached_by(_loaded[run.contender.name].roots)
+    reached = reached_by(_loaded[run.contender.loads_as].roots)
     return print_block(
         run.id,
         rows_of(run, block, batch),
@@ -136,7 +137,7 @@ def algorithm_of(contender: Contender) -> Algorithm:
         AlgorithmError: it cannot be loaded, or its source here is not what it was where
             the experiment was loaded.
     """
-    name = contender.name
+    name = contender.loads_as
     key = digest_of([name, contender.params])
     origin = None if name in _loaded else registry.origin(name)
     is_apart = bool(_loaded[name].roots) if origin is None else not is_ours(origin)

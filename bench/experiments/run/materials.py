@@ -39,6 +39,7 @@ from bench.experiments.planfile import (
 )
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
+from bench.experiments.run.reached import noting
 from bench.experiments.run.sources import code_of
 from bench.traces.files import Doubts, Read, note_left_out, read_source, sources
 from player.batch.linking import reached
@@ -81,7 +82,7 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         version=__version__,
         preset=plan.preset,
         player=dict(plan.player),
-        contenders=tuple(_contender(entry) for entry in plan.algorithms),
+        contenders=tuple(_contender(entry, folder) for entry in plan.algorithms),
         presentations=presentations,
         networks=tuple(reversed(distinct.values())),
         left_out=tuple(
@@ -271,11 +272,14 @@ def _qoes(
     )
 
 
-def _contender(entry: AlgorithmEntry) -> Contender:
+def _contender(entry: AlgorithmEntry, folder: Path) -> Contender:
     name, _ = registry.resolve(entry.name)
-    load = partial(registry.load, name, **entry.params)
+    found = registry.located(name, folder)
+    load = partial(registry.load, found, **entry.params)
     try:
-        code = code_of(registry.origin(name), load, {"": name.partition(":")[2], **entry.params})
+        with noting():
+            origin = registry.origin(found)
+        code = code_of(origin, load, {"": name.partition(":")[2], **entry.params})
         made = load()
     except AbrError as exc:
         raise type(exc)(f"[[algorithm]] {entry.label}: {exc}") from exc
@@ -285,6 +289,7 @@ def _contender(entry: AlgorithmEntry) -> Contender:
     return Contender(
         label=entry.label,
         name=name,
+        found=found,
         params=dict(entry.params),
         effective=dict(effective),
         code=code.digest,
@@ -292,7 +297,7 @@ def _contender(entry: AlgorithmEntry) -> Contender:
         unseen=code.unseen,
         foresees=isinstance(made, Rule) and made.needs_trace,
         code_bytes=_code_bytes(made),
-        is_seeded="seed" not in entry.params and _takes_seed(name, entry.params),
+        is_seeded="seed" not in entry.params and _takes_seed(found, entry.params),
     )
 
 

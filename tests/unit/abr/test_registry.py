@@ -190,7 +190,7 @@ def test_a_log_of_ones_own_algorithm_replays_by_its_name_and_parameters(install:
         presentation, trace=Trace.constant(1e6), algorithm="quite-low", params={"rung": "1"}
     )
     assert log.provenance["algorithm"] == "quite-low"
-    assert log.provenance["params"] == {"rung": 1}
+    assert log.provenance["params"] == {"rung": 1, "label": "x", "must": 1.5}
     assert replay(log).records == log.records
 
 
@@ -236,3 +236,88 @@ def test_entry_points_are_read_again_when_something_was_installed(
     assert "low" in registry.names()
     assert registry.origin("low").module == "abr_test_mine"
     assert len(reads) == 2
+
+
+OWN = """
+from abr.decision import Decision, Rule
+from abr_test_beside import K
+class Mine:
+    def __init__(self, top=3, *, bias=0.5):
+        self.top = top
+    def choose(self, seen):
+        import abr_test_late
+        return min(self.top, K + abr_test_late.K)
+THING = Mine(1)
+NUMBER = 3
+RULE = Rule(name="mine", params=None, start=None, choose=None)
+"""
+
+
+@pytest.fixture(name="own")
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in ("abr_test_beside", "abr_test_late"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}.py").write_text("K = 1\n")
+    (tmp_path / "own.py").write_text(OWN)
+    return tmp_path / "own.py"
+
+
+def test_a_file_of_ones_own_is_named_as_it_is(own: Path) -> None:
+    """Also what it imports from beside it when it is asked."""
+    for name, params, rung in (("Mine", {"top": "1"}, 1), ("Mine", {}, 2), ("THING", {}, 1)):
+        log = simulate(
+            constant_presentation([1e5, 2e5, 3e5, 4e5], segments=3, segment_s=2.0),
+            trace=Trace.constant(1e6),
+            algorithm=f"{own}:{name}",
+            params=params,
+        )
+        assert {record["rung"] for record in log.of("decision")} == {rung}
+        assert log.provenance["algorithm"] == f"{own}:{name}"
+    rule = registry.load(f"{own}:RULE")
+    assert isinstance(rule, Rule)
+
+
+def test_parameters_of_ones_own_class_are_all_in_the_log(own: Path) -> None:
+    log = simulate(
+        constant_presentation([1e5, 2e5, 3e5], segments=3, segment_s=2.0),
+        trace=Trace.constant(1e6),
+        algorithm=f"{own}:Mine",
+        params={"top": 1},
+    )
+    assert log.provenance["params"] == {"top": 1, "bias": 0.5}
+    assert replay(log).records == log.records
+
+
+def test_an_edited_file_is_loaded_anew_and_else_once(own: Path) -> None:
+    first = registry.load(f"{own}:RULE")
+    assert registry.load(f"{own}:RULE") == first
+    own.write_text(
+        OWN.replace("NUMBER = 3", "NUMBER = 4").replace('"mine"', '"mine", heavy=(len,)')
+    )
+    again = registry.load(f"{own}:RULE")
+    assert isinstance(again, Rule)
+    assert again.heavy == (len,)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("own.py:Mime", r"own.py has no 'Mime'; did you mean 'Mine'\?"),
+        ("none.py:Mine", r"none.py: no such file"),
+        ("own.py:NUMBER", r"is a int; expected a class with choose\(seen\)"),
+    ],
+)
+def test_what_a_file_does_not_hold_is_said(
+    own: Path, name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own.parent)
+    with pytest.raises(AlgorithmError, match=said):
+        registry.load(name)
+
+
+def test_a_name_of_a_file_is_found_from_the_folder_that_it_is_given_in(tmp_path: Path) -> None:
+    assert registry.located("a/own.py:Mine", tmp_path) == f"{tmp_path.resolve()}/a/own.py:Mine"
+    for name in ("bola-sabre", "policy:a.json", "package.module:Mine"):
+        assert registry.located(name, tmp_path) == name

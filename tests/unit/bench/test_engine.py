@@ -230,7 +230,8 @@ def test_other_sources_than_those_of_the_plan_are_not_played() -> None:
 @pytest.mark.parametrize(
     ("preset", "player", "message"),
     [
-        ("sabre", {"maxbuffer": 3.0}, r"preset sabre has no such setting; expected "),
+        ("sabre", {"zzz": 3.0}, r"preset sabre has no such setting; expected "),
+        ("sabre", {"maxbuffer": 3.0}, r"no such setting; did you mean 'max_buffer_s'\?"),
         ("abrkit", {"max_buffer_s": True}, r"max_buffer_s = True; expected a value such as 30.0"),
         ("abrkit", {"attempts": 2.5}, r"attempts = 2.5; expected a value such as 4"),
         ("abrkit", {"max_buffer_s": -1.0}, r"max_buffer_s is -1"),
