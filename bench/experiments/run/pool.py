@@ -24,7 +24,7 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -241,7 +241,13 @@ def prepare_local() -> None:
     It imports modules in the background, so it is best started early.
     """
     forkserver.set_forkserver_preload(["bench.experiments.run.preload"])
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # which takes SIGINT out of the mask
+    # It inherits the mask: Ctrl-C, which ends it with us, must not end its imports by a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
