@@ -53,12 +53,18 @@ class Own:
         """
         viewing = view(of)
         try:
-            found = float(self.function(viewing, **self.params))
+            said = self.function(viewing, **self.params)
         # What is not ours may raise anything; the message says for which session.
         except Exception as exc:
             raise QoEError(f"{self._at(viewing)}: {type(exc).__name__}: {exc}") from exc
+        try:
+            found = math.nan if isinstance(said, str | bytes) else float(said)
+        except (TypeError, ValueError):
+            found = math.nan
         if not math.isfinite(found):
-            raise QoEError(f"{self._at(viewing)}: it returned {found}; expected a finite number")
+            raise QoEError(
+                f"{self._at(viewing)}: it returned {said!r:.60}; expected a finite number"
+            )
         return found
 
     def _at(self, viewing: Viewing) -> str:

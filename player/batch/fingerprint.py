@@ -12,6 +12,8 @@ What follows only from text, such as a name given to ``getattr``, is not seen he
 from __future__ import annotations
 
 import _thread
+import collections
+import dataclasses
 import functools
 import hashlib
 import importlib.util
@@ -58,6 +60,10 @@ _OF_EVERY_CLASS = frozenset(
         "_abc_impl",
     ]
 )
+
+
+_MUTABLE = (list, dict, collections.deque, types.MappingProxyType, types.SimpleNamespace)
+_OF_A_FIELD = ("default", "default_factory", "init", "repr", "hash", "compare", "kw_only")
 
 
 def is_jitted(value: object) -> bool:
@@ -356,11 +362,19 @@ def _is_as_before(value: Any, copy: Any) -> bool:
 def _parts(value: Any) -> tuple[tuple[str, ...], Iterable[Any]] | None:
     """What a value of Python's own kinds is made of, and what to call it."""
     kind = type(value)
-    if kind in (tuple, list):
+    if kind in (tuple, list, collections.deque):
         return (kind.__name__, str(len(value))), value
-    if kind in (dict, types.MappingProxyType):
+    if kind in (dict, collections.OrderedDict, types.MappingProxyType):
         pairs = [part for pair in value.items() for part in pair]
         return ("dict", str(len(value))), pairs
+    if kind is types.SimpleNamespace:
+        return ("namespace",), (vars(value),)
+    if kind is collections.defaultdict:
+        pairs = [part for pair in value.items() for part in pair]
+        return ("defaultdict", str(len(value))), (value.default_factory, *pairs)
+    if isinstance(value, dataclasses.Field):
+        told = [getattr(value, name) for name in _OF_A_FIELD]
+        return ("field",), (value.name, value.type, dict(value.metadata), *told)
     if isinstance(value, functools.partial):
         return ("partial",), (value.func, value.args, value.keywords)
     if isinstance(value, types.MethodType):

@@ -11,9 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abr.cli import main
+from bench.experiments.planfile import read_plan
+from bench.experiments.run.materials import load_experiment
 
 PLAN = """\
 [plan]
@@ -286,6 +289,19 @@ def test_a_trace_that_comes_twice_counts_once(
     said = capsys.readouterr()
     assert "8 sessions in" in said.out
     assert "left out: 1 traces that are the same as others" in said.err
+
+
+def test_draws_from_different_models_share_no_chance(tmp_path: Path) -> None:
+    """With equal seeds the means of two models' draws go up and down together."""
+    text = '[[traces]]\ngenerate = "lte-driving"\ncount = 16\nduration_s = 320\n'
+    path = plan(tmp_path, more=text + text.replace("lte-driving", "3g-commute"))
+    read = load_experiment(read_plan(path.read_text(), name="plan"), folder=tmp_path)
+    drawn = {
+        kind: [each.trace.mean_bps for each in read.networks if each.kind == kind][:16]
+        for kind in ("3g-commute", "lte-driving")
+    }
+    ranks = [np.argsort(np.argsort(each)) for each in drawn.values()]
+    assert abs(np.corrcoef(ranks)[0, 1]) < 0.5
 
 
 def test_results_of_another_plan_are_not_replaced_unasked(

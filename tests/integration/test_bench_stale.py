@@ -78,6 +78,14 @@ FILES: Mapping[str, str] = {
         "        return int((Path(__file__).parent / 'far' / f'k{END}').read_text())\n"
     ),
     "far/k.json": "0",
+    # One that opens it for writing, too.
+    "maps.py": (
+        "import mmap, os\nfrom pathlib import Path\nEND = '.json'\n"
+        "class Maps:\n"
+        "    def choose(self, seen):\n"
+        "        with open(Path(__file__).parent / 'far' / f'k{END}', 'r+b') as file:\n"
+        "            return int(mmap.mmap(file.fileno(), 1)[:1])\n"
+    ),
     "asks.py": (
         "import subprocess\nEND = '.json'\nCOMMAND = ['cat', f'{__file__[:-7]}far/k{END}']\n"
         "class Asks:\n"
@@ -115,7 +123,7 @@ FILES: Mapping[str, str] = {
     "strange-1.0.dist-info/entry_points.txt": (
         "[abr.algorithms]\nmine = mine.rule:make\nthing = mine.thing:Thing\n"
         "alone = alone:make\ndark = dark:Dark\n"
-        "reads = reads:Reads\nasks = asks:Asks\nhidden = hidden:Hidden\n"
+        "reads = reads:Reads\nmaps = maps:Maps\nasks = asks:Asks\nhidden = hidden:Hidden\n"
     ),
 }
 
@@ -228,15 +236,16 @@ def test_a_file_of_ones_own_is_played_anew_with_what_lies_beside_it(folder: Path
 
 def test_what_only_sessions_tell_is_played_anew(folder: Path) -> None:
     """Computed names of files, other processes, what is imported and compiled at a decision."""
-    names = ("reads", "asks", "hidden")
+    names = ("reads", "maps", "asks", "hidden")
     first = Played(folder, "plain", *names)
-    assert first.rungs == {"reads": {0}, "asks": {0}, "hidden": {0}}
+    assert first.rungs == dict.fromkeys(names, {0})
     (folder / "far/k.json").write_text("2")
     edit(folder, f"{SITE}/abr_test_wheel/consts.py", "K = 0", "K = 3")
     second = Played(folder, "plain", *names)
-    assert second.rungs == {"reads": {2}, "asks": {2}, "hidden": {3}}
+    assert second.rungs == {"reads": {2}, "maps": {2}, "asks": {2}, "hidden": {3}}
     third = Played(folder, "plain", *names)
-    assert third.again == "2 of 3"
+    assert third.again == "3 of 4"
+    assert third.said.count("another process that it starts") == 1
     assert "asks: played again, because a change could not be detected in another" in third.said
 
 

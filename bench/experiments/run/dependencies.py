@@ -2,8 +2,8 @@
 
 Its own packages, and what they import that is no installed distribution, are taken whole:
 modules by their content, and all other files in them. Of an installed distribution the list
-of its files is taken, which holds their digests as they were installed, and the content of
-its Python files, unless abrkit requires it too or it is large.
+of its files is taken, which holds their digests as they were installed, and their content
+but for the largest files, unless abrkit requires it too or it has many files.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ MOST_BYTES = 2**30
 """Limits for the files of an algorithm."""
 LARGE_FILES = 1000
 """Files of a distribution from which it is told by the list of them alone."""
+LARGE_BYTES = 2**24
+"""Size of a file of a distribution from which it is told by that list alone."""
 
 MADE = (".pyc", ".pyo", ".nbi", ".nbc")
 """Suffixes of files that Python and numba make from others."""
@@ -236,7 +238,7 @@ def _last_name(node: ast.expr | None) -> str:
 
 
 def _take_named(folder: Path, text: str, found: Dependencies) -> None:
-    if not 3 <= len(text) <= 200 or not text.isprintable() or "/" in text[:1]:
+    if not 3 <= len(text) <= 200 or not text.isprintable():
         return
     with contextlib.suppress(OSError, ValueError):
         for path in (folder / text, Path(text)):
@@ -285,9 +287,18 @@ def _line(name: str) -> tuple[str, tuple[str, ...]]:
     if record.count("\n") <= LARGE_FILES:
         files = {str(path): Path(str(path.locate())) for path in found.files or ()}
         digests.append(
-            digest_of_files({name: each for name, each in files.items() if each.suffix == ".py"})
+            digest_of_files({name: each for name, each in files.items() if _is_read(each)})
         )
     return f"{name} {found.version} {' '.join(digests)}", _required(found)
+
+
+def _is_read(path: Path) -> bool:
+    """Whether the content of an installed file counts, wherever it was installed."""
+    if path.suffix in MADE or path.parent.suffix == ".dist-info":
+        return False
+    with contextlib.suppress(OSError):
+        return path.stat().st_size <= LARGE_BYTES
+    return False
 
 
 def _required(found: Distribution) -> tuple[str, ...]:

@@ -46,7 +46,11 @@ from player.batch.linking import reached
 from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
-"""Draw k for seed s of a plan has seed s · DRAWS_APART + k, so that seeds share no draws."""
+MODELS_APART = 10_000
+"""Draw k of the n-th model, counted from 0, has for seed s the seed s · DRAWS_APART + n ·
+MODELS_APART + k. Models use the same random numbers for the same seed: the mean capacities of
+60 draws of 3g-commute and lte-driving have a rank correlation of 0.98, and are not independent.
+"""
 
 
 def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
@@ -60,11 +64,16 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         AbrError: something is missing or cannot be used; the message names it.
     """
     entries = _named_apart([_recorded(entry, folder) for entry in plan.traces])
+    models = list(dict.fromkeys(entry.generate for entry in plan.traces if entry.generate))
     networks = [
         network
         for seed in plan.seeds
         for entry, recorded in zip(plan.traces, entries, strict=True)
-        for network in _networks(entry, recorded, seed, folder)
+        for network in (
+            _drawn(entry, seed, folder, place=models.index(entry.generate))
+            if entry.generate
+            else _rotated(recorded.traces, seed)
+        )
     ]
     distinct = {(each.digest, each.seed): each for each in reversed(networks)}
     if len(distinct) < len(networks):
@@ -193,19 +202,19 @@ def _check_unread(bad: Sequence[Read], *, of: int) -> None:
         raise InputError(f"{len(bad)} of {of} files hold no trace; the first: {bad[0].error}")
 
 
-def _networks(
-    entry: TraceEntry, recorded: _Recorded, seed: int, folder: Path
-) -> list[NetworkTrace]:
-    if not entry.generate:
-        if seed == 0:
-            return list(recorded.traces)
-        return [
-            replace(each, trace=rotate(each.trace, seed), seed=seed, digest="")
-            for each in recorded.traces
-        ]
+def _rotated(traces: Sequence[NetworkTrace], seed: int) -> list[NetworkTrace]:
+    if seed == 0:
+        return list(traces)
+    return [
+        replace(each, trace=rotate(each.trace, seed), seed=seed, digest="") for each in traces
+    ]
+
+
+def _drawn(entry: TraceEntry, seed: int, folder: Path, *, place: int) -> list[NetworkTrace]:
+    """Draws from a model, the one at ``place`` among the plan's models."""
+    first = seed * DRAWS_APART + place * MODELS_APART
     model_file = folder / entry.generate
     model = find_model(str(model_file) if model_file.is_file() else entry.generate)
-    first = seed * DRAWS_APART
     try:
         drawn = generate_many(
             model, seeds=range(first, first + entry.count), duration_s=entry.duration_s

@@ -36,6 +36,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "sqlite3.connect": "a database that it opens",
 }
 """Events after which an answer may come from elsewhere."""
+_WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _READS = ("open", "os.listdir", "os.scandir")
 _FINDER = ("importlib._bootstrap_external", "_fill_cache")
 """The function that lists the folders of Python's path."""
@@ -71,7 +72,9 @@ def reached_by(roots: Collection[str]) -> Reached:
             if not _callers[name].isdisjoint(roots)
         },
         unseen=tuple(
-            what for what in _ELSEWHERE.values() if not _callers.get(what, set()).isdisjoint(roots)
+            what
+            for what in dict.fromkeys(_ELSEWHERE.values())
+            if not _callers.get(what, set()).isdisjoint(roots)
         ),
     )
 
@@ -136,8 +139,10 @@ def _callers_now() -> set[str]:
 def _path_of(event: str, args: tuple[Any, ...]) -> str:
     """The file or folder that is read, as it is kept; empty where there is none that matters."""
     name, *_ = args
-    if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
+    if event == "open" and isinstance(args[2], int) and args[2] & _WRITES:
         return ""
+    if event == "open" and isinstance(args[2], int) and args[2] & os.O_RDWR and os.path.isdir(name):
+        return ""  # a temporary file without a name
     if not isinstance(name, str | bytes | os.PathLike):
         return ""
     path = Path(os.path.abspath(os.fsdecode(name)))

@@ -270,13 +270,26 @@ def broken(viewing: Viewing) -> float:
     return 1 / 0
 
 
+def wordy(viewing: Viewing) -> Any:
+    return "good"
+
+
+def absent(viewing: Viewing) -> Any:
+    return None
+
+
 def endless(viewing: Viewing) -> float:
     return math.inf
 
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [(broken, "ZeroDivisionError: division by zero"), (endless, "it returned inf; expected a")],
+    [
+        (broken, "ZeroDivisionError: division by zero"),
+        (endless, "it returned inf; expected a finite number"),
+        (wordy, "it returned 'good'; expected a finite number"),
+        (absent, "it returned None; expected a finite number"),
+    ],
 )
 def test_a_function_that_fails_is_named_with_its_session(function: Any, said: str) -> None:
     with pytest.raises(QoEError) as caught:

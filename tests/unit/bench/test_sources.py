@@ -235,16 +235,30 @@ def test_files_of_a_distribution_that_it_imports_count(
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: abr-test-wheel\nVersion: 1.0\n")
     record, module = about / "RECORD", tmp_path / "site/abr_test_wheel.py"
+    data = tmp_path / "site/abr_test_wheel.json"
     digests = []
-    for text, listed in (("K = 1\n", "a"), ("K = 1\n", "b"), ("K = 2\n", "b")):
+    edits = (("K = 1\n", "a", 1), ("K = 1\n", "b", 1), ("K = 2\n", "b", 1), ("K = 2\n", "b", 2))
+    for text, listed, value in edits:
         module.write_text(text)
-        record.write_text(f"abr_test_wheel.py,sha256={listed},6\n")
+        data.write_text(str(value))
+        record.write_text(f"abr_test_wheel.py,sha256={listed},6\nabr_test_wheel.json,,\n")
         for function in (dependencies._line, fingerprint._is_in_site):
             function.cache_clear()
         write("thing.py", "import abr_test_wheel\n" + THING)
         digests.append(code().digest)
-    assert len(set(digests)) == 3
+    assert len(set(digests)) == 4
     fingerprint._is_in_site.cache_clear()
+
+
+def test_a_file_that_it_names_by_its_whole_path_counts(write: Write, tmp_path: Path) -> None:
+    """Libraries in other languages open files that Python hears nothing of."""
+    far = tmp_path / "far.onnx"
+    write("thing.py", f"PATH = {str(far)!r}\n" + THING)
+    digests = [code().digest]
+    for content in ("1", "2"):
+        far.write_text(content)
+        digests.append(code().digest)
+    assert len(set(digests)) == 3
 
 
 def test_environment_variables_that_it_names_count(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,6 +185,38 @@ def test_what_holds_itself_comes_to_an_end() -> None:
     loop: list[Any] = [1]
     loop.append(loop)
     assert value_digest(loop) != value_digest([1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    level: int = 1
+    more: list[int] = field(default_factory=lambda: [1], metadata={"unit": "s"})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Setting, make_dataclass("Setting", [("level", int, field(default=2))])),
+        (
+            make_dataclass("Other", [("level", int, field(default=1))]),
+            make_dataclass("Other", [("level", int, field(default=2))]),
+        ),
+        (Setting(), Setting(level=2)),
+        (defaultdict(lambda: 1), defaultdict(lambda: 2)),
+        (OrderedDict(a=lambda: 1), OrderedDict(a=lambda: 2)),
+        (deque([lambda: 1]), deque([lambda: 2])),
+        (SimpleNamespace(a=lambda: 1), SimpleNamespace(a=lambda: 2)),
+    ],
+)
+def test_dataclasses_and_containers_of_the_library_are_looked_into(one: Any, other: Any) -> None:
+    own = {__name__.partition(".")[0], "types"}
+    digests = []
+    for value in (one, one, other):
+        taken = Fingerprint(own)
+        taken.add(value)
+        assert taken.unseen == []
+        digests.append(taken.hexdigest())
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_what_cannot_be_looked_into_is_said() -> None:
