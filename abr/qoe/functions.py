@@ -53,7 +53,7 @@ class Own:
         """
         viewing = view(of)
         try:
-            said = self.function(viewing, **self.params)
+            said: Any = self.function(viewing, **self.params)
         # What is not ours may raise anything; the message says for which session.
         except Exception as exc:
             raise QoEError(f"{self._at(viewing)}: {type(exc).__name__}: {exc}") from exc

@@ -186,7 +186,7 @@ def _check_plausible(trace: Trace, name: str) -> None:
     if peak_bps > _LARGEST_BPS:
         raise TraceFormatError(
             f"{name}: offers {peak_bps:.3g} bit/s at its peak; expected at most {_LARGEST_BPS:.3g} "
-            "bit/s (in another unit? --columns time=1:s,rate=2:kbit names units)"
+            "bit/s (in another unit? --columns time=1:s,rate=2:bit names units)"
         )
 
 

@@ -65,6 +65,8 @@ def _what_else(lines: list[str], formats: str) -> str:
     widths = {len(line.split(separator)) for line in lines}
     is_table = len(headings) > 1 and len(lines) > 1 and widths == {len(headings)}
     how = suggest_columns(headings) if is_table and not is_number(headings[0]) else _PLAIN
+    if widths == {1} and len(lines) > 1 and all(is_number(line) for line in lines[1:]):
+        how = "--columns rate=1:mbit,step=1s"
     return (
         f"found {lines[0][:40]!r}; expected the start of {formats}; for another table say which "
         f"column is what: {how}"

@@ -24,8 +24,8 @@ from abr.traceformats.quantities import (
     time_scale,
     unit_of_heading,
 )
-from abr.traceformats.rows import Found, Row, parse_numbers
-from abr.traceformats.stamps import is_stamp, parse_stamps
+from abr.traceformats.rows import Assumed, Found, Row, parse_numbers
+from abr.traceformats.stamps import is_number, is_stamp, parse_stamps
 from abr.traceformats.tables import name_traces
 
 _MISSING = frozenset({"", "-", "nan", "null", "none", "n/a", r"\n"})
@@ -238,7 +238,22 @@ def _read_group(
         loss_ratio=None if loss is None else loss[keep],
         name=called,
     )
-    return [Found(trace, notes)]
+    return [Found(trace, notes, _assumed(rows[0], spots, columns))]
+
+
+def _assumed(first: Row, spots: dict[str, _Spot], columns: Columns) -> Assumed | None:
+    """What times without a unit were taken as."""
+    if columns.time is None or columns.rate is None or spots["time"].unit:
+        return None
+    if not is_number(first.fields[spots["time"].at[0]]):
+        return None  # dates
+    return Assumed(
+        "s",
+        "",
+        time_column=str(columns.time),
+        rate_column=str(columns.rate),
+        applies=columns.applies,
+    )
 
 
 def _values(rows: list[Row], spot: _Spot, key: str, name: str) -> FloatArray:

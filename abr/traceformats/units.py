@@ -35,7 +35,9 @@ _ROWS = 30
 _EXACT_BPS, _EVEN = 1e-3, 0.02
 _WHOLE, _MULTIPLES, _UNEVEN = 0.95, 0.5, 0.03
 _FAST_BPS, _VERY_FAST_BPS, _SLOW_BPS, _VERY_SLOW_BPS = 20e6, 300e6, 150e3, 20e3
+_ANY_ACCESS_BPS = 10e9
 _LONG_STEP_S, _VERY_LONG_STEP_S, _SHORT_STEP_S = 20.0, 100.0, 2e-3
+_STEP_OF_MICROSECONDS_S = 1e5
 _LONG_RTT_S = 3.0
 _APART, _FEWEST = 500.0, 4
 
@@ -93,16 +95,27 @@ def find_doubts(summaries: Iterable[Summary]) -> tuple[str, ...]:
 
 def _doubt_rates(assumed: Assumed, group: list[Summary]) -> str:
     rate_bps = median(each.rate_bps for each in group)
+    if not assumed.rate:
+        return ""
     named = f"{_amount(rate_bps)}{_of(group)}, taken as {assumed.rate}"
     if assumed.rate == "Mbit/s" and rate_bps <= _FAST_BPS and _are_bytes(group):
         return (
             "rates look like bytes per second divided by a million (integers, not multiples of 8, "
             f"at irregular times): if so, they are 8 times too low: {_option(assumed, 'MB/s')}"
         )
-    if assumed.rate == "Mbit/s" and rate_bps > _FAST_BPS:
+    time = _likely_time(assumed, group)
+    if assumed.rate == "Mbit/s" and rate_bps > 1e3 * _VERY_FAST_BPS:
         return (
-            f"median rate {named}, as the file names no unit: plausible for 5G or fibre; if it is "
-            f"kbit/s: {_option(assumed, 'kbit')}"
+            f"median rate {named}, as the file names no unit: no link is as fast; if it is bytes "
+            "or bits per second: "
+            f"{_option(assumed, 'B/s', time)} or {_option(assumed, 'bit', time)}"
+        )
+    if assumed.rate == "Mbit/s" and rate_bps > _FAST_BPS:
+        is_any = rate_bps <= _ANY_ACCESS_BPS
+        return (
+            f"median rate {named}, as the file names no unit: "
+            f"{'plausible for 5G or fibre' if is_any else 'few links are as fast'}; if it is "
+            f"kbit/s: {_option(assumed, 'kbit', time)}"
         )
     if assumed.rate == "kbit/s" and rate_bps > _VERY_FAST_BPS:
         return (
@@ -120,14 +133,12 @@ def _doubt_rates(assumed: Assumed, group: list[Summary]) -> str:
 
 def _doubt_times(assumed: Assumed, group: list[Summary]) -> list[str]:
     step_s, of = median(each.step_s for each in group), _of(group)
-    rows = sum(each.rows for each in group)
     found = []
-    if assumed.time == "s" and (
-        step_s >= _VERY_LONG_STEP_S or (step_s >= _LONG_STEP_S and rows >= _ROWS)
-    ):
+    if time := _likely_time(assumed, group):
+        is_fast = assumed.rate == "Mbit/s" and median(each.rate_bps for each in group) > _FAST_BPS
         found.append(
             f"rows are {step_s:.6g} s apart{of}, taken as s, as the file names no unit; if these "
-            f"are ms: {_option(assumed, None, 'ms')}"
+            f"are {time}: {_option(assumed, 'kbit' if is_fast else None, time)}"
         )
     if assumed.time == "ms" and step_s < _SHORT_STEP_S:
         found.append(
@@ -144,6 +155,15 @@ def _doubt_times(assumed: Assumed, group: list[Summary]) -> list[str]:
     return found
 
 
+def _likely_time(assumed: Assumed, group: list[Summary]) -> str | None:
+    """The unit that times taken as seconds are likely in; None where they may be seconds."""
+    step_s, rows = median(each.step_s for each in group), sum(each.rows for each in group)
+    is_long = step_s >= _VERY_LONG_STEP_S or (step_s >= _LONG_STEP_S and rows >= _ROWS)
+    if assumed.time != "s" or not is_long:
+        return None
+    return "us" if step_s >= _STEP_OF_MICROSECONDS_S else "ms"
+
+
 def _of(group: list[Summary]) -> str:
     return f" in {len(group)} traces" if len(group) > 1 else ""
 
@@ -154,7 +174,7 @@ def _option(assumed: Assumed, rate: str | None, time: str | None = None) -> str:
     since = f",applies={assumed.applies}" if assumed.applies != "until" else ""
     return (
         f"--columns time={assumed.time_column}:{time or assumed.time},"
-        f"rate={assumed.rate_column}:{rate}{since}"
+        f"rate={assumed.rate_column}{rate and f':{rate}'}{since}"
     )
 
 

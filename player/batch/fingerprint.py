@@ -203,7 +203,7 @@ class Fingerprint:
                 value.__self__, types.ModuleType
             ):
                 self.add(value.__self__)
-        elif parts := _parts(value):
+        elif parts := _parts(value) or _parts_in_library(value):
             if type(value) in (list, dict):
                 self.contents.append((value, value.copy()))
             self.is_fixed &= type(value) is not types.MappingProxyType
@@ -367,14 +367,6 @@ def _parts(value: Any) -> tuple[tuple[str, ...], Iterable[Any]] | None:
     if kind in (dict, collections.OrderedDict, types.MappingProxyType):
         pairs = [part for pair in value.items() for part in pair]
         return ("dict", str(len(value))), pairs
-    if kind is types.SimpleNamespace:
-        return ("namespace",), (vars(value),)
-    if kind is collections.defaultdict:
-        pairs = [part for pair in value.items() for part in pair]
-        return ("defaultdict", str(len(value))), (value.default_factory, *pairs)
-    if isinstance(value, dataclasses.Field):
-        told = [getattr(value, name) for name in _OF_A_FIELD]
-        return ("field",), (value.name, value.type, dict(value.metadata), *told)
     if isinstance(value, functools.partial):
         return ("partial",), (value.func, value.args, value.keywords)
     if isinstance(value, types.MethodType):
@@ -389,4 +381,18 @@ def _parts(value: Any) -> tuple[tuple[str, ...], Iterable[Any]] | None:
         return ("lru_cache",), (value.__wrapped__,)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return ("named tuple",), (kind, tuple(value))
+    return None
+
+
+def _parts_in_library(value: Any) -> tuple[tuple[str, ...], Iterable[Any]] | None:
+    """The same of containers and fields of dataclasses, which pickle may refuse."""
+    kind = type(value)
+    if kind is types.SimpleNamespace:
+        return ("namespace",), (vars(value),)
+    if kind is collections.defaultdict:
+        pairs = [part for pair in value.items() for part in pair]
+        return ("defaultdict", str(len(value))), (value.default_factory, *pairs)
+    if isinstance(value, dataclasses.Field):
+        told = [getattr(value, name) for name in _OF_A_FIELD]
+        return ("field",), (value.name, value.type, dict(value.metadata), *told)
     return None

@@ -238,7 +238,7 @@ def test_what_only_sessions_tell_is_played_anew(folder: Path) -> None:
     """Computed names of files, other processes, what is imported and compiled at a decision."""
     names = ("reads", "maps", "asks", "hidden")
     first = Played(folder, "plain", *names)
-    assert first.rungs == dict.fromkeys(names, {0})
+    assert first.rungs == {name: {0} for name in names}
     (folder / "far/k.json").write_text("2")
     edit(folder, f"{SITE}/abr_test_wheel/consts.py", "K = 0", "K = 3")
     second = Played(folder, "plain", *names)

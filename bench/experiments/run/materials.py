@@ -205,9 +205,7 @@ def _check_unread(bad: Sequence[Read], *, of: int) -> None:
 def _rotated(traces: Sequence[NetworkTrace], seed: int) -> list[NetworkTrace]:
     if seed == 0:
         return list(traces)
-    return [
-        replace(each, trace=rotate(each.trace, seed), seed=seed, digest="") for each in traces
-    ]
+    return [replace(each, trace=rotate(each.trace, seed), seed=seed, digest="") for each in traces]
 
 
 def _drawn(entry: TraceEntry, seed: int, folder: Path, *, place: int) -> list[NetworkTrace]:

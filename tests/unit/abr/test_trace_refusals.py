@@ -280,7 +280,7 @@ BAD: list[tuple[str | None, bytes, str]] = [
         b"0 1\n1 2e6\n",
         (
             "t.x: offers 2e+12 bit/s at its peak; expected at most 1e+12 bit/s (in another unit? "
-            "--columns time=1:s,rate=2:kbit names units)"
+            "--columns time=1:s,rate=2:bit names units)"
         ),
     ),
     (

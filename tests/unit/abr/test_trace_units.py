@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from abr.errors import TraceFormatError
 from abr.traceformats import Reading, find_set_doubts, read_readings
 
 
@@ -27,6 +28,14 @@ def read_set(files: list[bytes]) -> list[Reading]:
         (50, 1, 4, " ", "if these are ms: --columns time=1:ms,rate=2:mbit,applies=since"),
         (50, 800, 4000, ",", "if these are ms: --columns time=1:ms,rate=2:kbit"),
         (1000, 1, 4, " ", "if these are ms: --columns time=1:ms,rate=2:mbit,applies=since"),
+        (1e6, 1, 4, " ", "if these are us: --columns time=1:us,rate=2:mbit,applies=since"),
+        (
+            1,
+            4e5,
+            8e5,
+            " ",
+            "if it is bytes or bits per second: --columns time=1:s,rate=2:B/s,applies=since",
+        ),
     ],
 )
 def test_a_set_in_another_unit_is_doubted_once_with_the_option_that_reads_it(
@@ -39,6 +48,34 @@ def test_a_set_in_another_unit_is_doubted_once_with_the_option_that_reads_it(
     used = option.split("--columns ")[1].split(" or ", maxsplit=1)[0]
     again = read_readings(two_columns(step, low, high, 0, separator), name="x", columns=used)
     assert find_set_doubts(again) == ()
+
+
+def test_two_wrong_units_are_put_right_by_one_option() -> None:
+    doubts = find_set_doubts(read_set([two_columns(1000, 500, 4000, k) for k in range(5)]))
+    assert len(doubts) == 2
+    assert all("--columns time=1:ms,rate=2:kbit,applies=since" in doubt for doubt in doubts)
+
+
+def test_times_that_an_option_names_without_a_unit_are_doubted() -> None:
+    """Unix time in ms, taken as s, is a trace of a thousand times its length."""
+    rows = "".join(f"{1700000000000 + 1000 * k},{800 + k}\n" for k in range(20))
+    data = f"timestamp,kbps\n{rows}".encode()
+    (reading,) = read_readings(data, name="x", columns="time=timestamp,rate=kbps")
+    assert "if these are ms: --columns time=timestamp:ms,rate=kbps" in reading.remarks[0]
+    (reading,) = read_readings(data, name="x", columns="time=timestamp:ms,rate=kbps")
+    assert reading.remarks == ()
+    assert reading.trace.duration_s == 20
+    dates = "".join(f"2024-01-0{k + 1},{800 + k}\n" for k in range(5))
+    (reading,) = read_readings(f"day,kbps\n{dates}".encode(), name="x", columns="time=1,rate=2")
+    assert reading.remarks == ()
+
+
+def test_one_column_under_a_heading_is_refused_with_the_option_that_reads_it() -> None:
+    data = b"throughput\n1.5\n2.5\n"
+    with pytest.raises(TraceFormatError, match="--columns rate=1:mbit,step=1s"):
+        read_readings(data, name="x")
+    (reading,) = read_readings(data, name="x", columns="rate=1:mbit,step=1s")
+    assert reading.trace.duration_s == 2
 
 
 @pytest.mark.parametrize(
