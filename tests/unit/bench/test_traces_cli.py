@@ -348,7 +348,7 @@ def kilobits(place: Path, files: int = 3) -> None:
 
 def test_doubts_are_about_the_set_and_said_once(run: Run, place: Path) -> None:
     kilobits(place)
-    units = "--columns time=1:s,rate=2:kbit,applies=since"
+    units = "if it is kbit/s: --columns time=1:ms,rate=2:kbit,applies=since"
     for words in (
         ("stats", "set"),
         ("list", "set"),
