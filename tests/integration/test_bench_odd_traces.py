@@ -41,7 +41,7 @@ def test_doubts_about_a_set_are_in_plan_run_and_report(
 ) -> None:
     monkeypatch.chdir(folder)
     Path("plan.toml").write_text(PLAN.format(more=""))
-    doubt = "if it is kbit/s: --columns time=1:s,rate=2:kbit,applies=since"
+    doubt = "if it is kbit/s: --columns time=1:ms,rate=2:kbit,applies=since"
     assert main(["bench", "run", "plan.toml", "--out", "r", "--workers", "1"]) == 0
     said = capsys.readouterr().err
     assert said.count(doubt) == 1
