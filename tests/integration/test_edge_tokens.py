@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from origin.tokens.pathtoken import TokenIssuer
 from tests.fakes.parent import FakeParent, RunningEdge, fake_parent, running_edge
 
-NOW_S = time.time()  # noqa: TID251 -- tokens end in real time
 KID = "0" * 32
 
 
@@ -37,7 +36,8 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def token(issuer: TokenIssuer, title: str = "film", *, ago_s: float = 0.0) -> str:
-    return issuer.issue(title, now_s=NOW_S - ago_s, session_id="s", ttl_s=600, session_s=7200)
+    now_s = time.time()  # noqa: TID251 -- tokens end in real time
+    return issuer.issue(title, now_s=now_s - ago_s, session_id="s", ttl_s=600, session_s=7200)
 
 
 def resigned(text: str) -> str:

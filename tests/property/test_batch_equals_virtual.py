@@ -176,6 +176,7 @@ def test_an_erratic_algorithm_plays_the_same_in_both(case: Case) -> None:
     assert in_batch == in_player
 
 
+@pytest.mark.timeout(400)  # compiles several rules; a busy machine takes minutes
 @settings(max_examples=80, deadline=None)
 @given(case=cases)
 def test_machine_code_plays_the_same_too(case: Case) -> None:

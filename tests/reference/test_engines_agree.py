@@ -72,6 +72,7 @@ def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bo
     return found
 
 
+@pytest.mark.timeout(400)  # compiles each rule twice
 @pytest.mark.parametrize("name", rules())
 def test_compiled_plain_and_adapted_answers_are_the_same(name: str) -> None:
     rule = registry.load(name)

@@ -16,13 +16,16 @@ TRACES = [
 
 
 def test_every_trace_is_found_again_where_it_was_packed() -> None:
+    """A round-trip time that never changes is one number, so that none is searched for."""
     links = [link_of(trace, rtt_s=0.05) for trace in TRACES]
     packed = pack(links)
     assert packed.first.tolist() == [0, 1, 4, 6]
     for k, link in enumerate(links):
         found = link_at(packed, k)
         for name, column in zip(found._fields, found, strict=True):
-            assert list(column) == getattr(link, name).tolist(), (k, name)
+            told = getattr(link, name).tolist()
+            is_constant = name == "rtt_s" and len(set(told)) == 1
+            assert list(column) == (told[:1] if is_constant else told), (k, name)
 
 
 def test_bounds_are_one_more_than_periods_for_each_trace() -> None:
