@@ -15,7 +15,7 @@ from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.experiments.clusters import name_units
 from bench.reports import svg
-from bench.reports.labels import place_labels
+from bench.reports.labels import CHAR_PX, place_labels
 from bench.reports.marks import colour_of, dash_of, shape_of
 
 ROW_PX = 38
@@ -232,10 +232,17 @@ def _row(
 
 
 def _beside(panel: svg.Panel, shown: Estimate, y: float, name: str) -> str:
-    """A name at that end of an interval at which there is more room."""
+    """A name beside an interval, where there is more room; on its end, where there is too little.
+
+    How much a name takes is reckoned for a chart as wide as on the smallest screens for which
+    names are placed.
+    """
     low, high = (shown.low, shown.high) if shown.has_interval else (shown.value, shown.value)
-    is_left = panel.x.share(low) > 1 - panel.x.share(high)
+    left, right = panel.x.share(low), 1 - panel.x.share(high)
+    is_left = left > right
     at, dx_px = (low, -BESIDE_PX) if is_left else (high, BESIDE_PX)
+    if max(left, right) < (CHAR_PX * len(name) + BESIDE_PX) / WIDTHS_PX["middle"]:
+        is_left, dx_px = not is_left, -dx_px
     return panel.draw_label(name, (at, y), dx_px=dx_px, dy_px=0, is_left=is_left, is_led=False)
 
 

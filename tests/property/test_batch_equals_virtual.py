@@ -111,6 +111,7 @@ def assert_same_segments(batch: Batch, log: SessionLog) -> None:
         r["id"]: r for r in log.of("fetch") if r["kind"] == "segment" and r["track"] == "video"
     }
     first_byte_s = {r["id"]: r["t"] for r in log.of("response")}
+    failed = {video[r["id"]]["segment"] for r in log.of("abort") if r["id"] in video}
     here = 0
     for end in log.of("finished"):
         if end["id"] not in video:
@@ -128,7 +129,9 @@ def assert_same_segments(batch: Batch, log: SessionLog) -> None:
             "size_bytes": end["size_bytes"],
             "decided_s": decided[k]["t"],
         }
-        assert batch.rungs[0, k] == asked["rung"] == decided[k]["rung"]
+        assert batch.rungs[0, k] == asked["rung"]
+        if k not in failed:  # another rung may stand in for one that did not come
+            assert asked["rung"] == decided[k]["rung"]
     assert (batch.rungs[0, here:] == -1).all()
     assert batch.total("abandoned")[0] == sum(r["why"] == "abandoned" for r in log.of("abort"))
     assert batch.total("downloads")[0] == len(list(log.of("fetch")))

@@ -16,7 +16,7 @@ import pytest
 from bench.analysis.metrics import BY_NAME
 from bench.analysis.standings import BenchReport, bench_report
 from bench.analysis.stats import Estimate
-from bench.reports.experiment_charts import WIDTHS_PX, draw_forest, draw_frontier
+from bench.reports.experiment_charts import WIDTHS_PX, draw_classes, draw_forest, draw_frontier
 from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import report_csv, report_json, report_text
 from bench.reports.figures import format_figure
@@ -127,3 +127,14 @@ def test_few_networks_are_cautioned_about() -> None:
     few = results([row(label, k) for k in range(3) for label in ("a", "b")])
     text = report_text(bench_report(few, rng=np.random.default_rng(0), seed=0))
     assert "! Only 3 files: intervals are rough." in text
+
+
+def test_a_name_beside_an_interval_as_wide_as_the_chart_stays_within_it() -> None:
+    label = "an algorithm with a rather long name"
+    rows = [row(label, k, qoe_lin=float(k % 7), **{"class": "ab"[k % 2]}) for k in range(12)]
+    report = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+    text = draw_classes(report)
+    wide = re.findall(r'x="([\d.]+)%"[^>]*><text class="named" x="(-?[\d.]+)"[^>]*>', text)
+    assert wide
+    for share, dx_px in wide:
+        assert (float(share) < 50) == (float(dx_px) > 0)
