@@ -135,6 +135,8 @@ def simulate_many(
     config = config or PlayerConfig()
     if engine not in get_args(Engine):
         raise InputError(f"engine is {engine!r}; expected one of {', '.join(get_args(Engine))}")
+    if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
+        seeds = list(seeds)  # of an iterator, too
     if not _are_seeds(seeds):
         raise InputError(f"seeds are {seeds!r}; expected several whole numbers of 0 or more")
     presentations = [_presentation(each) for each in _several(sources)]
@@ -235,7 +237,7 @@ def _models(given: str | Model | Sequence[str | Model]) -> list[Model]:
 
 def _are_seeds(given: object) -> bool:
     """Whether they can be the seeds of NumPy's generators."""
-    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+    if not isinstance(given, list):
         return False
     return all(isinstance(each, int | np.integer) and each >= 0 for each in given)
 
@@ -304,7 +306,10 @@ def _labelled(
     given: Wanted | Sequence[Wanted] | Mapping[str, Wanted],
 ) -> Iterator[tuple[str, Wanted]]:
     if isinstance(given, Mapping):
-        yield from given.items()
+        for label, wanted in given.items():
+            if not isinstance(label, str):
+                raise InputError(f"algorithms has the label {label!r}; expected text")
+            yield label, wanted
         return
     several: Any = given
     if isinstance(given, str | Rule) or callable(fresh(several)):

@@ -80,6 +80,13 @@ def test_none_is_no_url() -> None:
         simulate_many(sources=[TITLE, None])
 
 
+def test_labels_are_text_and_seeds_may_come_from_an_iterator() -> None:
+    with pytest.raises(InputError, match="algorithms has the label 2; expected text"):
+        simulate_many(algorithms={"a": "bba-0", 2: "rate"})
+    found: Any = simulate_many(seeds=iter([0, 1]))
+    assert found["seed"].tolist() == [0, 1]
+
+
 def test_a_value_is_not_repeated_that_may_be_a_secret() -> None:
     with pytest.raises(ArgumentError) as caught:
         play(headers=["Authorization: Bearer secret"])

@@ -15,6 +15,13 @@ from abr.media import Presentation
 from abr.qoe import Additive
 from abr.trace import Trace
 from player.batch.abrkit.session import Options
+from player.batch.run.environment.given import (
+    as_mode,
+    check_copies,
+    check_mask,
+    known_options,
+    whole_numbers,
+)
 from player.batch.run.environment.stages import UNLIMITED, Order, PlayerStage, Reward, Stage
 
 Vector = NDArray[np.float32]
@@ -38,14 +45,14 @@ class StageEnv(gymnasium.Env[Vector, Any]):
     ) -> tuple[Vector, dict[str, Any]]:
         """Begin an episode."""
         super().reset(seed=seed)
-        stage, wanted = self._stage, _known(options, "restart", "episode")
+        stage, wanted = self._stage, known_options(options, "restart", "episode")
         if seed is not None or not self._has_begun:
             stage.seed(seed, self.np_random)
         self._has_begun = True
         if seed is not None or wanted.get("restart"):
             stage.restart()
         if "episode" in wanted:
-            stage.reset_to(0, int(wanted["episode"]))
+            stage.reset_to(0, int(whole_numbers("episode", wanted["episode"])))
         else:
             stage.reset(np.ones(1, dtype=np.bool_))
         return self._seen(), self._info()
@@ -61,7 +68,8 @@ class StageEnv(gymnasium.Env[Vector, Any]):
         """
         if not self._has_begun or self._stage.is_over(0):
             raise gymnasium.error.ResetNeeded("the episode is over, or none began; call reset()")
-        self._stage.step(np.asarray(action, dtype=np.int64)[None])
+        shape = self.action_space.shape or ()
+        self._stage.step(whole_numbers("action", action, *shape)[None])
         shown = self._stage.shown
         reward = float(shown.rewards[0])
         over = bool(shown.terminated[0]), bool(shown.truncated[0])
@@ -106,18 +114,30 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Vector, dict[str, Any]]:
-        """Begin episodes."""
-        super().reset(seed=seed)
-        wanted = _known(options, "restart", "reset_mask")
+        """Begin episodes.
+
+        Raises:
+            ArgumentError, ValueError: options that are none, or a mask of some copies where all
+                begin anew.
+        """
+        wanted = known_options(options, "restart", "reset_mask")
         which = wanted.get("reset_mask")
+        mask = self._all if which is None else check_mask(which, self.num_envs)
+        is_anew = seed is not None or not self._has_begun or bool(wanted.get("restart"))
+        if is_anew and not mask.all():
+            raise ValueError(
+                "reset_mask of some copies with a seed, with restart or before the first reset, "
+                "which begin all copies anew; reset all, or leave these out"
+            )
+        super().reset(seed=seed)
         if seed is not None or not self._has_begun:
             self._stage.seed(seed, self.np_random)
-        if seed is not None or not self._has_begun or wanted.get("restart"):
+        if is_anew:
             self._stage.restart()
-        mask = self._all if which is None else np.asarray(which, dtype=np.bool_)
         self._stage.reset(mask)
         self._has_begun = True
-        return self._handed(self._stage.shown.vectors), self._info(self._stage.news(), mask)
+        news = {name: np.where(mask, told, 0) for name, told in self._stage.news().items()}
+        return self._handed(self._stage.shown.vectors), self._info(news, mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -126,11 +146,13 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
+            ValueError: not one action per copy, or one that is none.
         """
         if not self._has_begun:
             raise gymnasium.error.ResetNeeded("no episode began; call reset()")
         stage = self._stage
-        stage.step(np.asarray(actions, dtype=np.int64))
+        shape = self.action_space.shape or ()
+        stage.step(whole_numbers("actions", actions, *shape))
         shown, info = stage.shown, self._info(stage.news(), self._all)
         if self.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP:
             over = shown.terminated | shown.truncated
@@ -212,6 +234,7 @@ class AbrVectorEnv(StageVectorEnv):
         copy: bool = True,
     ) -> None:
         """Without ``copy`` every step writes into the same arrays."""
+        copies, autoreset_mode = check_copies(copies), as_mode(autoreset_mode)
         stage = PlayerStage(
             presentations,
             traces,
@@ -224,17 +247,3 @@ class AbrVectorEnv(StageVectorEnv):
             autoreset=autoreset_mode,
         )
         super().__init__(stage, copies, autoreset_mode, copy=copy)
-
-
-def _known(options: dict[str, Any] | None, *names: str) -> dict[str, Any]:
-    """The options of ``reset``.
-
-    Raises:
-        ValueError: one is unknown.
-    """
-    wanted = options or {}
-    if strange := sorted(set(wanted) - set(names)):
-        raise ValueError(
-            f"option {', '.join(map(repr, strange))} of reset; expected {' or '.join(names)}"
-        )
-    return wanted

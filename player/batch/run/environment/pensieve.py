@@ -32,6 +32,7 @@ from player.batch.pensieve import Options
 from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
 from player.batch.run.environment.envs import StageEnv, StageVectorEnv
+from player.batch.run.environment.given import as_list, as_mode, check_copies, check_kind
 from player.batch.run.environment.stages import check_actions, check_numbers
 
 NEWS = ("stall_s", "buffer_s", "now_s", "worth", "delay_ms", "sleep_ms")
@@ -51,6 +52,7 @@ class PensieveStage:
         autoreset: When a copy whose episode is over begins another.
 
     Raises:
+        ArgumentError: an argument of the wrong type.
         ValueError: there is no trace, there are too many rungs, or the noise is no range.
     """
 
@@ -65,6 +67,9 @@ class PensieveStage:
         copies: int,
         autoreset: AutoresetMode,
     ) -> None:
+        check_kind("presentation", presentation, Presentation)
+        traces = as_list("traces", traces, Trace)
+        check_kind("options", options, Options)
         if not traces:
             raise ValueError("no traces; give at least one")
         if presentation.rungs > sessions.PAST:
@@ -72,7 +77,7 @@ class PensieveStage:
                 f"{presentation.rungs} rungs; the state of Pensieve has room for the sizes of "
                 f"{sessions.PAST}: leave some out, or take AbrEnv"
             )
-        if not 0 < noise[0] <= noise[1] < np.inf:
+        if np.shape(noise) != (2,) or not 0 < noise[0] <= noise[1] < np.inf:
             raise ValueError(f"noise {noise}; expected two numbers above 0, the lower first")
         self._table = whole_bytes(
             presentation, segments=options.segments, segment_s=options.segment_s
@@ -132,7 +137,7 @@ class PensieveStage:
 
     def reset_to(self, i: int, episode: int) -> None:
         """Begin an episode on trace ``episode`` in copy ``i``; it takes no place in the order."""
-        check_numbers("episode", [episode], len(self._starts))
+        check_numbers("episode", np.array([episode]), len(self._starts))
         self._begin(i, episode)
         self._begun[i] -= 1
         self._fetch_first(np.arange(len(self._begun)) == i)
@@ -246,6 +251,7 @@ class PensieveVectorEnv(StageVectorEnv):
         copy: bool = True,
     ) -> None:
         """Without ``copy`` every step writes into the same arrays."""
+        copies, autoreset_mode = check_copies(copies), as_mode(autoreset_mode)
         stage = PensieveStage(
             presentation,
             traces,

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from abr.errors import ArgumentError
 from abr.media import Presentation
 from abr.neural import MOST, vector_width
 from abr.qoe import Additive, linear
@@ -21,6 +22,7 @@ from player.batch.abrkit.session import Options, link_for
 from player.batch.many import pack
 from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
+from player.batch.run.environment.given import as_list, check_kind, whole_numbers
 
 Order = Literal["listed", "shuffled"] | Sequence[int]
 
@@ -127,6 +129,7 @@ class PlayerStage:
         autoreset: When a copy whose episode is over begins another.
 
     Raises:
+        ArgumentError: an argument of the wrong type.
         ValueError: presentations differ in rungs, numbers name nothing, or a wait is negative.
         QoEError: a presentation lacks what the QoE needs.
     """
@@ -144,6 +147,9 @@ class PlayerStage:
         copies: int,
         autoreset: AutoresetMode,
     ) -> None:
+        presentations = as_list("presentations", presentations, Presentation)
+        traces = as_list("traces", traces, Trace)
+        check_kind("options", options, Options)
         if not traces:
             raise ValueError("no traces; give at least one")
         if options.buffer_bytes or options.top_buffer_s or options.begins_listed:
@@ -157,23 +163,21 @@ class PlayerStage:
         self._presentations = sessions.presentation_tables_of(presentations)
         self._links = pack([link_for(trace, options) for trace in traces])
         every = [(f, k) for f in range(len(presentations)) for k in range(len(traces))]
-        pairs = every if episodes is None else list(episodes)
-        check_numbers("presentation", [f for f, _ in pairs], len(presentations))
-        check_numbers("trace", [k for _, k in pairs], len(traces))
+        given = whole_numbers("episodes", every if episodes is None else episodes, None, 2)
+        pairs = given.reshape(-1, 2)
+        check_numbers("presentation", pairs[:, 0], len(presentations))
+        check_numbers("trace", pairs[:, 1], len(traces))
         self._is_shuffled = isinstance(order, str) and order == "shuffled"
-        listed = range(len(pairs)) if isinstance(order, str) else list(order)
-        check_numbers("episode", listed, len(pairs))
-        self._course = Course(
-            np.array([f for f, _ in pairs], dtype=np.int64),
-            np.array([k for _, k in pairs], dtype=np.int64),
-            np.array(listed, dtype=np.int64),
-        )
+        self._course = Course(pairs[:, 0].copy(), pairs[:, 1].copy(), _listed(order, len(pairs)))
         qoe = linear(**reward._asdict()) if isinstance(reward, Reward) else reward
+        if not isinstance(qoe, Additive):
+            raise ArgumentError(
+                f"reward: found {reward!r}; expected a QoE that is a sum over segments, such as "
+                "abr.qoe.linear(), log() or vmaf(), or a Reward of weights"
+            )
         self._rewards = sessions.rewards_of([qoe.bind(each) for each in presentations])
         self._options = Options(*map(float, options))
-        self._waits_s = np.array(waits_s, dtype=np.float64)
-        if not (np.isfinite(self._waits_s) & (self._waits_s >= 0)).all():
-            raise ValueError(f"waits_s {list(waits_s)}; expected seconds, 0 or more")
+        self._waits_s = _waits(waits_s)
         self._no_waits_s = np.zeros(copies)
         self._autoreset = _AUTORESET[autoreset]
         self._copies = sessions.room_for(copies)
@@ -226,7 +230,7 @@ class PlayerStage:
 
     def reset_to(self, i: int, episode: int) -> None:
         """Begin ``episode`` in copy ``i``; it takes no place in the order."""
-        check_numbers("episode", [episode], len(self._course.presentation))
+        check_numbers("episode", np.array([episode]), len(self._course.presentation))
         which = np.arange(len(self._copies.numbers)) == i
         self.reset(which)
         self._copies.numbers[i, sessions.EPISODE] = episode
@@ -281,6 +285,27 @@ class PlayerStage:
         }
 
 
+def _listed(order: Order, count: int) -> NDArray[np.int64]:
+    """The numbers of episodes, one after the other."""
+    if isinstance(order, str):
+        if order not in ("listed", "shuffled"):
+            raise ValueError(f"order {order!r}; expected listed, shuffled, or numbers of episodes")
+        return np.arange(count)
+    listed = whole_numbers("order", order, None)
+    check_numbers("episode", listed, count)
+    return listed.copy()
+
+
+def _waits(given: Sequence[float]) -> NDArray[np.float64]:
+    try:
+        waits_s = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        waits_s = np.array(math.nan)
+    if waits_s.ndim != 1 or not (np.isfinite(waits_s) & (waits_s >= 0)).all():
+        raise ValueError(f"waits_s {given!r}; expected a list of seconds, 0 or more")
+    return waits_s
+
+
 def check_actions(what: str, given: NDArray[np.int64], count: int) -> None:
     """Raise unless all of ``given`` are from 0 to ``count`` - 1.
 
@@ -291,7 +316,7 @@ def check_actions(what: str, given: NDArray[np.int64], count: int) -> None:
         raise ValueError(f"{what} {given.min()} to {given.max()}; expected 0 to {count - 1}")
 
 
-def check_numbers(what: str, given: Sequence[int], count: int) -> None:
+def check_numbers(what: str, given: NDArray[np.int64], count: int) -> None:
     """Raise unless numbers name something.
 
     Raises:
@@ -299,7 +324,7 @@ def check_numbers(what: str, given: Sequence[int], count: int) -> None:
     """
     if not len(given):
         raise ValueError(f"no {what} is named; expected numbers from 0 to {count - 1}")
-    if min(given) < 0 or max(given) >= count:
+    if given.min() < 0 or given.max() >= count:
         raise ValueError(
-            f"{what} {min(given)} to {max(given)} named; expected numbers from 0 to {count - 1}"
+            f"{what} {given.min()} to {given.max()} named; expected numbers from 0 to {count - 1}"
         )
