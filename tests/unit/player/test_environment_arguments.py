@@ -119,7 +119,7 @@ def test_what_makes_no_vector_environment(make: Any, wrong: dict[str, Any], says
         ({"reward": "log"}, "reward: found 'log'; expected a QoE that is a sum over segments"),
         ({"reward": sabre()}, "reward: .*; expected a QoE that is a sum over segments"),
         ({"reward": own(lambda _: 1.0)}, "expected a QoE that is a sum over segments"),
-        ({"waits_s": 1.0}, "waits_s 1.0; expected a list of seconds"),
+        ({"waits_s": 1.0}, "waits_s 1.0; expected seconds, 0 or more, in a list"),
     ],
 )
 def test_what_our_own_player_does_not_take(wrong: dict[str, Any], says: str) -> None:

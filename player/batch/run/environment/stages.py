@@ -302,7 +302,7 @@ def _waits(given: Sequence[float]) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         waits_s = np.array(math.nan)
     if waits_s.ndim != 1 or not (np.isfinite(waits_s) & (waits_s >= 0)).all():
-        raise ValueError(f"waits_s {given!r}; expected a list of seconds, 0 or more")
+        raise ValueError(f"waits_s {given!r}; expected seconds, 0 or more, in a list")
     return waits_s
 
 
