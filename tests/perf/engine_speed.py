@@ -53,7 +53,9 @@ ROUNDS = 5
 TURNS = 9
 TURN_S = 0.06
 """Processor time of a turn in the base."""
-MOST_SESSIONS, TRACES = 28_000, 14
+MOST_SESSIONS = 28_000
+TRACES = 196
+"""So many that the processor does not learn the branches of each by heart, as it does of 14."""
 
 
 def long_presentation() -> Presentation:
@@ -147,7 +149,7 @@ def compare(base: Path, names: list[str]) -> int:
     for name in names:
         for each in checkouts:
             each.play(name, TRACES)  # compiled here, or loaded
-        first_ns, _ = checkouts[0].play(name, 10 * TRACES)
+        first_ns, _ = checkouts[0].play(name, TRACES)
         sessions = int(TURN_S / (first_ns * 1e-9 * SEGMENTS))
         sessions = min(max(sessions // TRACES, 1) * TRACES, MOST_SESSIONS)
         turns: list[tuple[float, float]] = []
