@@ -49,7 +49,7 @@ def test_every_file_of_the_packages_is_in(wheel: zipfile.ZipFile) -> None:
 def test_the_command_and_the_algorithms_are_declared(wheel: zipfile.ZipFile) -> None:
     (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     declared = wheel.read(name).decode()
-    assert "abr = abr.cli:main" in declared
+    assert "abr = abr.__main__:run" in declared
     assert "[abr.algorithms]" in declared
 
 
