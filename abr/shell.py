@@ -13,6 +13,8 @@ import os
 import select
 import signal
 import sys
+import threading
+import time
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -44,6 +46,11 @@ NAMED_FILE_ERRORS = frozenset(
 REPEATS_S = 1.0
 """Signals within this time of the first count as one: ``timeout`` and ``make`` signal both the
 process and its group."""
+
+IMPORT_WITHIN_S = 2.0
+"""Longest time for which an interruption waits until modules have been loaded."""
+
+RETRY_S = 0.05
 
 NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -104,12 +111,59 @@ def discard_stdout() -> None:
     os.close(nowhere)
 
 
+class _Interrupt:
+    """Handler of SIGINT that raises ``KeyboardInterrupt``, but not in the middle of an import.
+
+    Compiled modules, numpy's among them, may discard what is raised while they load, and the
+    command would run on. It is raised once the import has ended, or has taken
+    ``IMPORT_WITHIN_S``.
+    """
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+        self._retries = False
+
+    def __repr__(self) -> str:
+        return f"_Interrupt(since {self._since_s} s)"
+
+    def __call__(self, _signum: int, frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        if self._since_s is None:
+            self._since_s = now_s
+        if _is_importing(frame) and now_s - self._since_s < IMPORT_WITHIN_S:
+            if not self._retries:
+                self._retries = True
+                timer = threading.Timer(RETRY_S, self._retry)
+                timer.daemon = True
+                timer.start()
+            return
+        self._since_s = None
+        raise KeyboardInterrupt
+
+    def _retry(self) -> None:
+        self._retries = False
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, signal.SIGINT)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+interrupt = _Interrupt()
+
+
 def interrupt_on_termination() -> None:
     """Make SIGTERM and SIGHUP act like Ctrl-C, so that ``finally`` blocks run."""
 
     def act_like_ctrl_c(_signum: int, _frame: FrameType | None) -> None:
         if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a script started it with "&"
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, interrupt)
         signal.raise_signal(signal.SIGINT)
 
     for name in (signal.SIGTERM, signal.SIGHUP):
@@ -132,7 +186,6 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
         KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received, and clean-up is done.
     """
     import asyncio
-    import threading
 
     interrupted_at_s: list[float] = []
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

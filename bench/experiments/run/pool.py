@@ -217,7 +217,8 @@ class _LocalWorkers:
         path = self._file(part)
         if not path.exists():
             path.write_bytes(pickle.dumps(self._parts[part], protocol=pickle.HIGHEST_PROTOCOL))
-        return self._executor.submit(_work_on, work, job, str(path))
+        with _signals_wait():  # a worker that it starts is known, and can be killed, afterwards
+            return self._executor.submit(_work_on, work, job, str(path))
 
     def forget(self, part: int) -> None:
         self._file(part).unlink(missing_ok=True)
@@ -250,6 +251,28 @@ def prepare_local() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _answer() -> None:
+    """Run in a process that is only started to see that processes can be."""
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Hand signals to their handlers when the block is left, not in the middle of it."""
+    came: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other one runs handlers
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(name)):
+                handlers[name] = signal.signal(name, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
+
+
 @contextlib.contextmanager
 def local(workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
     """Processes on this machine, all of which have ended when the context is left.
@@ -259,6 +282,9 @@ def local(workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
     """
     context = multiprocessing.get_context("forkserver")
     prepare_local()
+    first = context.Process(target=_answer)
+    first.start()  # waits, and can be interrupted, while the server process imports
+    first.join()
     before = {child.pid for child in multiprocessing.active_children()}
     with tempfile.TemporaryDirectory(prefix="abrkit-") as folder:
         executor = ProcessPoolExecutor(
