@@ -41,7 +41,7 @@ class Listing:
     """The highest media sequence number of what playback has left behind."""
 
     not_before_s: float = -math.inf
-    """Where the version before ended, where nothing else tells its place."""
+    """Where it lies at least, where nothing else tells its place."""
 
     @property
     def playlist(self) -> MediaPlaylist | None:
@@ -96,10 +96,12 @@ class Listing:
         self.starts_s, self.timeline, self.not_before_s = {}, None, -math.inf
 
     def leap(self) -> None:
-        """Segments came and went unseen: where it lies is not known, but behind what it listed."""
-        ended_s = -math.inf if self.timeline is None else self.timeline.end_s
+        """Segments came and went unseen: it lies behind what it listed, and one at least."""
+        behind_s = self.not_before_s
+        if self.timeline is not None:
+            behind_s = self.timeline.end_s + float(self.timeline.durations_s.min())
         self.lose_place()
-        self.not_before_s = ended_s
+        self.not_before_s = behind_s
 
     def leave_behind(self, time_s: float) -> None:
         """What lies before ``time_s`` is not played any more, wherever it may be put later."""

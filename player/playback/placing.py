@@ -125,21 +125,34 @@ def _discontinuities(playlist: MediaPlaylist) -> dict[int, int]:
 def _by_sequence(
     playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
 ) -> tuple[int, float] | None:
+    """By a number that both list, or by that of the last of one, after which the other begins."""
     by_number = {segment.sequence: index for index, segment in enumerate(beside.segments)}
     found = None
     for index, segment in enumerate(playlist.segments):
         at = by_number.get(segment.sequence)
         if at is None:
             continue
-        if not _are_alike(segment, beside.segments[at]):
+        if not _are_alike(segment.duration_s, beside.segments[at].duration_s):
             return None
         found = (index, starts_s[at])
-    return found
+    return found or _by_neighbour(playlist, beside, starts_s)
 
 
-def _are_alike(one: Segment, other: Segment) -> bool:
-    apart_s = abs(one.duration_s - other.duration_s)
-    return apart_s < SAME_LENGTH * min(one.duration_s, other.duration_s)
+def _by_neighbour(
+    playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
+) -> tuple[int, float] | None:
+    if not _are_alike(target_s(playlist), target_s(beside)):
+        return None
+    last, theirs = playlist.segments[-1], beside.segments[-1]
+    if playlist.segments[0].sequence == theirs.sequence + 1:
+        return 0, starts_s[-1] + theirs.duration_s
+    if last.sequence + 1 == beside.segments[0].sequence:
+        return len(playlist.segments), starts_s[0]
+    return None
+
+
+def _are_alike(one_s: float, other_s: float) -> bool:
+    return abs(one_s - other_s) < SAME_LENGTH * min(one_s, other_s)
 
 
 _RULES: dict[

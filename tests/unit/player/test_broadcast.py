@@ -312,3 +312,32 @@ def test_what_came_unseen_lies_behind_what_was_listed_before_it() -> None:
     take(broadcast, window(25, 1, endlist=True), now_s=90.0)
     assert broadcast.join_again(40.0, ahead_s=0.0)
     assert starts_s(broadcast, VIDEO) == {"s25.m4s": 40.0}
+
+
+def listed_twice() -> Broadcast:
+    """Segment 11 lies at 4 s in a playlist, and another lists 10 yet."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 1), now_s=0.0)
+    take(broadcast, window(10, 1, name="w"), now_s=0.0, url=OTHER)
+    take(broadcast, window(11, 1), now_s=6.0)
+    return broadcast
+
+
+def test_a_number_that_follows_tells_where_a_window_lies_that_has_moved_on() -> None:
+    """Put to end with the other, it would be shown there, and once more where that lists it."""
+    broadcast = listed_twice()
+    assert take(broadcast, window(12, 1, name="w"), now_s=8.0, url=OTHER).kind == "moved"
+    assert starts_s(broadcast, OTHER) == {"w12.m4s": 8.0}
+    take(broadcast, window(12, 1), now_s=10.0)
+    assert names(broadcast) == ["s10.m4s", "s11.m4s", "w12.m4s"]
+
+
+def test_what_moved_on_by_more_than_a_segment_does_not_end_with_what_did_not() -> None:
+    broadcast = listed_twice()
+    assert take(broadcast, window(13, 1, name="w"), now_s=8.0, url=OTHER).kind == "moved"
+    assert OTHER not in broadcast.timelines()
+    assert take(broadcast, window(15, 1, name="w"), now_s=8.1, url=OTHER).kind == "moved"
+    assert OTHER not in broadcast.timelines()
+    for number in range(12, 15):
+        take(broadcast, window(number, 1), now_s=4.0 * number)
+    assert starts_s(broadcast, OTHER) == {"w15.m4s": 20.0}

@@ -292,9 +292,18 @@ def test_playlists_with_equal_numbers_and_lengths_lie_beside_each_other() -> Non
     assert beside_video(window(102, 5, name="other"), VIDEO) == (8.0, "sequence")
 
 
+@pytest.mark.parametrize(("first", "start_s"), [(105, 20.0), (97, -12.0)])
+def test_a_playlist_lies_beside_the_one_whose_numbers_it_goes_on_with(
+    first: int, start_s: float
+) -> None:
+    """Or the one that goes on with its own; they have no segment in common."""
+    assert beside_video(window(first, 3), VIDEO) == (start_s, "sequence")
+
+
 def test_numbers_of_segments_that_are_not_alike_say_nothing() -> None:
     """24 s of audio end with 20 s of video."""
     assert beside_video(window(102, 3, duration_s=8.0), VIDEO) == (-4.0, "end")
+    assert beside_video(window(105, 3, duration_s=8.0), VIDEO) == (-4.0, "end")
 
 
 def test_playlists_that_have_nothing_in_common_and_are_not_of_one_time_cannot_be_placed() -> None:
