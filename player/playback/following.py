@@ -13,11 +13,10 @@ begin) and 6.3.4 (when to ask again).
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from player.playback.placing import dates_s, target_s
+from player.playback.placing import dates_s, file_name, target_s
 from transcode.playlist import MediaPlaylist, Segment
 
 HOLD_BACK_TARGETS = 3.0
@@ -178,24 +177,6 @@ def compare(known: MediaPlaylist | None, newer: MediaPlaylist) -> News:
     return News("older" if not newer.segments or _is_earlier(newer, known) else "restarted")
 
 
-def renumbered_by(known: MediaPlaylist, newer: MediaPlaylist) -> int | None:
-    """By how much numbers are lower in ``newer``, of a server that has begun to count anew.
-
-    None when no file tells: none is in both, or one that is listed more than once.
-    """
-    before, now = _numbers(known), _numbers(newer)
-    found = {number - now[file] for file, number in before.items() if file in now}
-    return found.pop() if len(found) == 1 else None
-
-
-def _numbers(playlist: MediaPlaylist) -> dict[tuple[object, ...], int]:
-    """The number of each file that is listed once."""
-    files = [(_file_name(s.uri), s.byte_range, s.duration_s) for s in playlist.segments]
-    times = Counter(files)
-    numbered = zip(files, playlist.segments, strict=True)
-    return {file: segment.sequence for file, segment in numbered if times[file] == 1}
-
-
 def _ends(known: MediaPlaylist, newer: MediaPlaylist) -> bool:
     return newer.endlist and not known.endlist
 
@@ -211,11 +192,7 @@ def _is_same(old: Segment, new: Segment) -> bool:
 
     Its folder and its query may be signed anew in each version.
     """
-    return old.byte_range == new.byte_range and _file_name(old.uri) == _file_name(new.uri)
-
-
-def _file_name(uri: str) -> str:
-    return uri.partition("?")[0].rpartition("/")[2]
+    return old.byte_range == new.byte_range and file_name(old.uri) == file_name(new.uri)
 
 
 def _is_earlier(newer: MediaPlaylist, known: MediaPlaylist) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from player.playback.actions import TrackName
-from player.playback.following import Follower, end_sequence, renumbered_by
+from player.playback.following import Follower, end_sequence
+from player.playback.placing import renumbered_by
 from player.playback.timeline import (
     LOOKUP_TOLERANCE_S,
     Timeline,

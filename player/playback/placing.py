@@ -1,23 +1,27 @@
 """Where one playlist of a live stream lies beside another on the media timeline.
 
-Numbers of two playlists need not agree, so dates and discontinuities are looked at first. This
-module knows nothing of requests or buffers, and never reads a clock.
+Numbers of two playlists need not agree, so dates, files and discontinuities are looked at first.
+This module knows nothing of requests or buffers, and never reads a clock.
 
 Source: RFC 8216bis, 6.2.2 and 6.3.3 (playlists beside each other), 4.4.4.6 (dates).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from transcode.playlist import MediaPlaylist, Segment
+from transcode.playlist import MediaPlaylist
 
 SAME_LENGTH = 0.5
 """Segments of one number are the same media if their lengths differ by less than this share."""
 
-By = Literal["date", "discontinuity", "sequence", "end"]
+By = Literal["date", "file", "discontinuity", "sequence", "end"]
+
+COUNTED: tuple[By, ...] = ("discontinuity", "sequence")
+"""What tells nothing once a server has counted anew."""
 
 
 class Placed(NamedTuple):
@@ -56,7 +60,7 @@ def place(
     end_s = beside_starts_s[-1] + beside.segments[-1].duration_s
     slack_s = max(target_s(playlist), target_s(beside))
     for by, find in _RULES.items():
-        if by != "date" and not count_together:
+        if by in COUNTED and not count_together:
             continue
         found = find(playlist, beside, beside_starts_s)
         if found is None:
@@ -89,6 +93,36 @@ def dates_s(playlist: MediaPlaylist) -> dict[int, float]:
     return found
 
 
+def renumbered_by(known: MediaPlaylist, newer: MediaPlaylist) -> int | None:
+    """By how much numbers are lower in ``newer``, of a server that has begun to count anew.
+
+    None when no file tells: none is in both, or one that is listed more than once.
+    """
+    common = _common_files(known, newer)
+    return None if common is None else common[0] - common[1]
+
+
+def file_name(uri: str) -> str:
+    """What is the same wherever a file comes from: its folder and its query may be signed anew."""
+    return uri.partition("?")[0].rpartition("/")[2]
+
+
+def _common_files(one: MediaPlaylist, other: MediaPlaylist) -> tuple[int, int] | None:
+    """The numbers of a file in both; None when none is, or they do not agree on which it is."""
+    ours, theirs = _numbers(one), _numbers(other)
+    pairs = {(number, theirs[file]) for file, number in ours.items() if file in theirs}
+    shifts = {number - their_number for number, their_number in pairs}
+    return max(pairs) if len(shifts) == 1 else None
+
+
+def _numbers(playlist: MediaPlaylist) -> dict[tuple[object, ...], int]:
+    """The number of each file that is listed once."""
+    files = [(file_name(s.uri), s.byte_range, s.duration_s) for s in playlist.segments]
+    times = Counter(files)
+    numbered = zip(files, playlist.segments, strict=True)
+    return {file: segment.sequence for file, segment in numbered if times[file] == 1}
+
+
 def _by_date(
     playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
 ) -> tuple[int, float] | None:
@@ -99,6 +133,16 @@ def _by_date(
     i = max(ours)
     j = min(theirs, key=lambda index: abs(theirs[index] - ours[i]))
     return i, starts_s[j] + ours[i] - theirs[j]
+
+
+def _by_file(
+    playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
+) -> tuple[int, float] | None:
+    common = _common_files(playlist, beside)
+    if common is None:
+        return None
+    our_first, their_first = playlist.segments[0].sequence, beside.segments[0].sequence
+    return common[0] - our_first, starts_s[common[1] - their_first]
 
 
 def _by_discontinuity(
@@ -158,7 +202,12 @@ def _are_alike(one_s: float, other_s: float) -> bool:
 _RULES: dict[
     By, Callable[[MediaPlaylist, MediaPlaylist, Sequence[float]], tuple[int, float] | None]
 ]
-_RULES = {"date": _by_date, "discontinuity": _by_discontinuity, "sequence": _by_sequence}
+_RULES = {
+    "date": _by_date,
+    "file": _by_file,
+    "discontinuity": _by_discontinuity,
+    "sequence": _by_sequence,
+}
 
 
 def target_s(playlist: MediaPlaylist) -> float:

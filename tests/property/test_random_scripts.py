@@ -49,6 +49,7 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
         17001914,  # sound that goes on where pictures are shown without it already
         7001115,  # a playlist of pictures that came as the sound of others
         17002855,  # two hosts with one window, which moves on unseen at both by turns
+        30001111,  # another host of a rung, first seen after a server began to count anew
         7000812,  # playback joins again in a rung that stands still, beside one that has ended
     ],
 )

@@ -290,6 +290,17 @@ def test_numbers_tell_beside_any_playlist_of_the_same_count() -> None:
     assert starts_s(broadcast, third)["x1.m4s"] == starts_s(broadcast, VIDEO)["s13.m4s"]
 
 
+def test_another_host_of_a_rung_lies_with_it_though_a_server_has_begun_to_count_anew() -> None:
+    """Which of the two counts its numbers belong to, nobody knows; its files are the same."""
+    host = "http://other.test/v.m3u8"
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=0.0, url=OTHER)
+    take(broadcast, window(0, 6, name="w", names_from=12), now_s=8.0, url=OTHER)
+    take(broadcast, window(11, 6), now_s=12.0, url=host)
+    assert starts_s(broadcast, host)["s13.m4s"] == starts_s(broadcast, VIDEO)["s13.m4s"]
+
+
 def test_a_first_version_that_cannot_be_used_is_not_followed() -> None:
     """No version before holds."""
     broadcast = Broadcast()

@@ -267,7 +267,7 @@ def test_playlists_lie_beside_each_other_by_date() -> None:
 
 
 def test_dates_of_clocks_that_are_hours_apart_are_not_believed() -> None:
-    audio = dated(window(100, 5), 998.0 + 7200.0)
+    audio = dated(window(100, 5, name="a"), 998.0 + 7200.0)
     assert beside_video(audio, dated(VIDEO, 1000.0)) == (0.0, "sequence")
 
 
@@ -290,6 +290,28 @@ def test_playlists_lie_beside_each_other_by_discontinuity() -> None:
 
 def test_playlists_with_equal_numbers_and_lengths_lie_beside_each_other() -> None:
     assert beside_video(window(102, 5, name="other"), VIDEO) == (8.0, "sequence")
+
+
+def test_the_same_files_lie_together_whatever_their_numbers_say() -> None:
+    """As on two hosts of which one has begun to count anew."""
+    video = window(102, 5)
+    numbered = enumerate(video.segments)
+    anew = replace(
+        video,
+        media_sequence=100,
+        segments=tuple(replace(each, sequence=100 + n) for n, each in numbered),
+    )
+    assert beside_video(anew, VIDEO) == (8.0, "file")
+
+
+def test_a_file_that_is_listed_over_and_over_says_nothing() -> None:
+    """A picture for want of a programme: numbers tell."""
+    slates = replace(VIDEO, segments=tuple(replace(s, uri="slate.ts") for s in VIDEO.segments))
+    later = window(102, 5)
+    both = replace(
+        later, segments=(replace(later.segments[0], uri="slate.ts"), *later.segments[1:])
+    )
+    assert beside_video(both, slates) == (8.0, "sequence")
 
 
 @pytest.mark.parametrize(("first", "start_s"), [(105, 20.0), (97, -12.0)])
