@@ -15,7 +15,7 @@ import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 
@@ -56,8 +56,7 @@ class Trace:
         loss = None if self.loss_ratio is None else frozen_array(self.loss_ratio)
         where = self.name or "trace"
         _check(where, times, rates, rtt, loss, self.end)
-        with np.errstate(over="ignore"):
-            offered = float(np.sum(np.diff(times) * rates))
+        offered = _offered_bits(times, rates)
         if not 0 < offered < math.inf:
             raise TraceFormatError(
                 f"{where}: offers {offered:g} bits in all; expected a finite amount"
@@ -213,6 +212,14 @@ def _as_checked(*given: Any) -> Trace:
     return trace
 
 
+def _offered_bits(times: FloatArray, rates: FloatArray) -> float:
+    """In one pass; infinite where that is no finite number."""
+    if float(times[-1]) * float(rates.max()) == math.inf:
+        with np.errstate(over="ignore"):
+            return float(np.sum(np.diff(times) * rates))
+    return float(np.sum((times[1:] - times[:-1]) * rates))
+
+
 def _check(
     where: str,
     times: FloatArray,
@@ -230,12 +237,8 @@ def _check(
             f"{where}: {times.size} times for {capacity.size} capacities; "
             "expected one time more than capacities, and at least one capacity"
         )
-    if not np.isfinite(times).all() or times[0] != 0:
-        raise TraceFormatError(f"{where}: times must be finite and start at 0")
-    for k in np.flatnonzero(np.diff(times) < 0)[:1]:
-        raise TraceFormatError(
-            f"{where}: time {times[k + 1]:g} s comes after {times[k]:g} s; times must not decrease"
-        )
+    if times[0] != 0 or not ((times[1:] >= times[:-1]).all() and times[-1] < math.inf):
+        _refuse_times(where, times)
     if times[-1] <= 0:
         raise TraceFormatError(f"{where}: lasts 0 s; expected a trace with some length")
     for name, values, most in (
@@ -247,11 +250,22 @@ def _check(
             _check_column(f"{where}: ", name, values, capacity.shape, most)
 
 
+def _refuse_times(where: str, times: FloatArray) -> NoReturn:
+    if not np.isfinite(times).all() or times[0] != 0:
+        raise TraceFormatError(f"{where}: times must be finite and start at 0")
+    k = int(np.argmax(np.diff(times) < 0))
+    raise TraceFormatError(
+        f"{where}: time {times[k + 1]:g} s comes after {times[k]:g} s; times must not decrease"
+    )
+
+
 def _check_column(
     where: str, name: str, values: FloatArray, shape: tuple[int, ...], most: float
 ) -> None:
     if values.shape != shape:
         raise TraceFormatError(f"{where}{values.size} values of {name}; expected {shape[0]}")
+    if values.min() >= 0 and values.max() <= most:  # false where one is not a number
+        return
     for k in np.flatnonzero(~((values >= 0) & (values <= most)))[:1]:
         wanted = "a number from 0 to 1" if most == 1 else "a finite number of 0 or more"
         raise TraceFormatError(f"{where}{name} is {values[k]:g} in period {k}; expected {wanted}")

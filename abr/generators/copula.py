@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from abr.media import FloatArray
 
 DRAWS = 3
 """Random numbers per period: slow process, fast process, noise."""
-_Level = TypeVar("_Level", float, FloatArray)
 
 
 def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatArray:
@@ -28,9 +27,9 @@ def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatA
         chance: Random numbers strictly between 0 and 1, shape (K, ``DRAWS``).
     """
     normals = normal_quantile(chance)
-    latent = _latent(copula, normals.tolist())
+    latent = _latent(copula, *normals.T)
     mean_bps = copula.mean_bps.at(mean_level)
-    return mean_bps * copula.ratios.at_each(normal_share(np.array(latent)))
+    return mean_bps * copula.ratios.at_each(normal_share(latent))
 
 
 def draw_copulas(copula: Copula, mean_levels: Sequence[float], chance: FloatArray) -> FloatArray:
@@ -44,26 +43,34 @@ def draw_copulas(copula: Copula, mean_levels: Sequence[float], chance: FloatArra
     Returns:
         Shape (S, K).
     """
-    normals = normal_quantile(chance).transpose(1, 2, 0)
-    latent = np.array(_latent(copula, normals)).T
+    normals = normal_quantile(np.ascontiguousarray(chance.transpose(2, 1, 0)))
+    latent = _latent(copula, *normals)
     means_bps = np.array([copula.mean_bps.at(level) for level in mean_levels])
-    return means_bps[:, None] * copula.ratios.at_each(normal_share(latent))
+    return means_bps[:, None] * copula.ratios.at_each(normal_share(latent)).T
 
 
-def _latent(copula: Copula, normals: Iterable[Iterable[_Level]]) -> list[_Level]:
+def _latent(copula: Copula, slow: FloatArray, fast: FloatArray, noise: FloatArray) -> FloatArray:
+    """The sum of the processes, from normal numbers of shape (K,) or, for S traces, (K, S)."""
     weights = (copula.slow_weight, copula.fast_weight, copula.noise_weight)
     whole = sum(weights)
     by_slow, by_fast, by_noise = (math.sqrt(weight / whole) for weight in weights)
-    slow_phi, fast_phi = copula.slow_phi, copula.fast_phi
-    slow_fresh, fast_fresh = _innovation_scale(slow_phi), _innovation_scale(fast_phi)
-    slow: Any = 0.0
-    fast: Any = 0.0
-    values: list[_Level] = []
-    for k, (slow_shock, fast_shock, noise) in enumerate(normals):
-        slow = slow_phi * slow + slow_fresh * slow_shock if k else slow_shock
-        fast = fast_phi * fast + fast_fresh * fast_shock if k else fast_shock
-        values.append(by_slow * slow + by_fast * fast + by_noise * noise)
-    return values
+    total = by_slow * _process(copula.slow_phi, slow)
+    total += by_fast * _process(copula.fast_phi, fast)
+    total += by_noise * noise
+    return total
+
+
+def _process(phi: float, normals: FloatArray) -> FloatArray:
+    """First-order autoregressive, of unit variance from the start."""
+    fresh = _innovation_scale(phi) * normals
+    # Plain numbers are quicker one by one, rows of an array where there are several traces.
+    shocks: Any = fresh.tolist() if fresh.ndim == 1 else fresh
+    value: Any = normals[0]
+    values = [value]
+    for shock in shocks[1:]:
+        value = phi * value + shock
+        values.append(value)
+    return np.array(values)
 
 
 def _innovation_scale(phi: float) -> float:

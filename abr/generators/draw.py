@@ -11,7 +11,7 @@ import numpy as np
 from abr.errors import ModelError
 from abr.generators import chain, copula
 from abr.generators.model import KINDS, Kind, Model
-from abr.generators.portable import uniforms
+from abr.generators.portable import uniforms, uniforms_of
 from abr.media import FloatArray, frozen_array
 from abr.trace import Trace
 
@@ -74,7 +74,7 @@ def generate_many(
     step = max(_MOST_AT_ONCE // periods, 1)
     for start in range(0, len(seeds), step):
         some = seeds[start : start + step]
-        chance = np.stack([uniforms(seed, 0, 1 + periods * copula.DRAWS) for seed in some])
+        chance = uniforms_of(some, 0, 1 + periods * copula.DRAWS)
         table = chance[:, 1:].reshape(len(some), periods, copula.DRAWS)
         drawn = np.rint(copula.draw_copulas(model.copula, chance[:, 0].tolist(), table))
         found += [

@@ -65,9 +65,11 @@ class Quantiles:
         """``at`` of every level, bit for bit, in a tenth of the time."""
         known, values = np.array(self.levels), np.array(self.values)
         k = np.clip(np.searchsorted(known, levels, "right") - 1, 0, len(known) - 2)
-        share = (levels - known[k]) / (known[k + 1] - known[k])
-        value: FloatArray = values[k] + share * (values[k + 1] - values[k])
-        return value.clip(values[k], values[k + 1])
+        value: FloatArray = levels - known[k]
+        value /= np.diff(known)[k]
+        value *= np.diff(values)[k]
+        value += values[k]
+        return value.clip(values[k], values[k + 1], out=value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

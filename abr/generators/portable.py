@@ -9,8 +9,9 @@ stream numpy guarantees; the streams of ``Generator`` methods may change between
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
 from abr.media import FloatArray
 
@@ -84,9 +85,19 @@ def uniforms(seed: int, attempt: int, count: int) -> FloatArray:
 
     For the same seed and attempt, fewer numbers are a prefix of more.
     """
-    source = np.random.PCG64(np.random.SeedSequence([seed, attempt]))
-    raw: NDArray[np.uint64] = np.asarray(source.random_raw(count), dtype=np.uint64)
-    return ((raw >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    return uniforms_of([seed], attempt, count)[0]
+
+
+def uniforms_of(seeds: Sequence[int], attempt: int, count: int) -> FloatArray:
+    """``uniforms`` for each of ``seeds``, a row each."""
+    raw = np.empty((len(seeds), count), dtype=np.uint64)
+    for row, seed in zip(raw, seeds, strict=True):
+        row[:] = np.random.PCG64(np.random.SeedSequence([seed, attempt])).random_raw(count)
+    raw >>= np.uint64(12)
+    found: FloatArray = raw.astype(np.float64)
+    found += 0.5
+    found *= 2.0**-52
+    return found
 
 
 def exp(x: FloatArray) -> FloatArray:
@@ -96,7 +107,9 @@ def exp(x: FloatArray) -> FloatArray:
     rest = (x - power * _LN2_HIGH) - power * _LN2_LOW
     total = np.ones_like(rest)
     for n in range(_EXP_TERMS, 0, -1):
-        total = total * rest / n + 1.0
+        total *= rest  # in place, here and below: large arrays cost more to make than to fill
+        total /= n
+        total += 1.0
     scaled: FloatArray = np.ldexp(total, power.astype(np.int32))
     return scaled
 
@@ -111,7 +124,8 @@ def log(x: FloatArray) -> FloatArray:
     square = s * s
     total = np.zeros_like(s)
     for n in range(_LOG_TERMS, -1, -1):
-        total = total * square + 1.0 / (2 * n + 1)
+        total *= square
+        total += 1.0 / (2 * n + 1)
     found: FloatArray = exponent * _LN2_HIGH + (exponent * _LN2_LOW + 2 * s * total)
     return found
 
@@ -119,11 +133,12 @@ def log(x: FloatArray) -> FloatArray:
 def normal_quantile(u: FloatArray) -> FloatArray:
     """Quantile of the standard normal distribution at ``u``, strictly between 0 and 1."""
     centred = u - 0.5
-    middle = _ratio(_CENTRE, centred * centred) * centred
+    found = _ratio(_CENTRE, centred * centred)
+    found *= centred
     near = np.minimum(u, 1 - u)
-    deep = np.sqrt(-2 * log(np.minimum(near, _TAIL_BELOW)))
-    tail = _ratio(_TAIL, deep)
-    found: FloatArray = np.where(near >= _TAIL_BELOW, middle, np.where(centred < 0, tail, -tail))
+    is_tail = near < _TAIL_BELOW
+    tail = _ratio(_TAIL, np.sqrt(-2 * log(near[is_tail])))
+    found[is_tail] = np.where(centred[is_tail] < 0, tail, -tail)
     return found
 
 
@@ -136,11 +151,14 @@ def normal_share(z: FloatArray) -> FloatArray:
 
 
 def _ratio(parts: tuple[tuple[float, ...], tuple[float, ...]], x: FloatArray) -> FloatArray:
-    return _polynomial(parts[0], x) / _polynomial(parts[1], x)
+    above = _polynomial(parts[0], x)
+    above /= _polynomial(parts[1], x)
+    return above
 
 
 def _polynomial(coefficients: tuple[float, ...], x: FloatArray) -> FloatArray:
     total = np.full_like(x, coefficients[0])
     for coefficient in coefficients[1:]:
-        total = total * x + coefficient
+        total *= x
+        total += coefficient
     return total

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -19,15 +20,16 @@ from abr.shell import note, one_line
 from player.batch.simulators import PRESETS
 
 if TYPE_CHECKING:
-    from bench.experiments.experiment import Experiment, Run
+    from bench.experiments.experiment import Block, Experiment, Run
+    from bench.experiments.failures import Failures
     from bench.experiments.files import Form
     from bench.experiments.pace import Pace
     from bench.experiments.planfile import Plan
     from bench.experiments.run.pool import Opener
 
-Lines = Mapping[str, Sequence[str]]
-"""Rows of runs, by id."""
-Failures = Mapping[str, str]
+Bodies = Mapping[str, bytes]
+"""Rows of runs as lines of JSON, by id."""
+Errors = Mapping[str, str]
 """Errors of failed runs, by id."""
 
 SAYS_EVERY_S = 10.0
@@ -42,10 +44,10 @@ class _Workers(NamedTuple):
 class _Ended(NamedTuple):
     """What playing came to."""
 
-    rows: Lines
+    rows: Bodies
     played: Collection[str]
     """Ids of the runs that were played now."""
-    failures: Failures
+    errors: Errors
     timing: dict[str, Any]
 
 
@@ -130,7 +132,7 @@ def run(
     prepare(out, name=plan.name, force=force)
     start_s = time.monotonic()
     runs = runs_of(experiment)
-    there = _lines_there(runs, out)
+    there = _rows_there(runs, out)
     with _executor(executor, workers) as workplace:
         played, failures = _play(experiment, runs, there.keys(), out, workplace)
     timing = {"took_s": round(time.monotonic() - start_s, 3), "plan_folder": str(folder.resolve())}
@@ -184,10 +186,11 @@ def _play(
     there: Collection[str],
     out: Path,
     workers: _Workers,
-) -> tuple[Lines, Failures]:
+) -> tuple[Bodies, Errors]:
     """Play the runs that are not ``there``; their rows, and the errors of those that failed."""
     from bench.experiments.experiment import blocks_of, in_turns
     from bench.experiments.files import keep
+    from bench.experiments.results import split_block
     from bench.experiments.run.engine import run_block
     from bench.experiments.run.pool import Load, outcomes
 
@@ -201,7 +204,7 @@ def _play(
         work=run_block,
         group_of=None if experiment.engine == "plain" else attrgetter("kernel"),
     )
-    played: dict[str, list[str]] = {}
+    played: dict[str, bytes] = {}
     failures: dict[str, str] = {}
     with _progress(todo) as advance:
         for outcome in outcomes(load, opener=workers.opener, workers=workers.at_a_time):
@@ -210,17 +213,18 @@ def _play(
                 failures[job.id] = outcome.error
                 note(f"failed: {job.label}: {one_line(outcome.error)}")
             else:
-                keep(out, job, outcome.result)
-                played[job.id] = outcome.result.splitlines()[1:]
+                block = outcome.result.encode()
+                keep(out, job, block)
+                played[job.id] = split_block(block)[1]
             advance(job)
     return played, failures
 
 
-def _lines_there(runs: Sequence[Run], out: Path) -> Lines:
+def _rows_there(runs: Sequence[Run], out: Path) -> Bodies:
     """Rows of the runs whose results are there and certain to be up to date."""
     from bench.experiments.files import block_there
 
-    there: dict[str, list[str]] = {}
+    there: dict[str, bytes] = {}
     unseen: dict[str, str] = {}
     for each in runs:
         block = block_there(out, each)
@@ -229,7 +233,7 @@ def _lines_there(runs: Sequence[Run], out: Path) -> Lines:
         if what := each.contender.unseen or block.unseen:
             unseen[each.contender.label] = what
         else:
-            there[each.id] = block.lines
+            there[each.id] = block.body
     for label, what in unseen.items():
         note(f"{label}: played again, because a change could not be detected in {what}")
     return there
@@ -244,12 +248,10 @@ def _finish(
     *,
     as_json: bool,
 ) -> None:
-    from bench.experiments.failures import count_failures, why_row_failed
     from bench.experiments.files import assemble, read_timing, write_timing
     from bench.experiments.header import header_of
-    from bench.experiments.results import is_plainly_whole
 
-    rows, failures, took_s = ended.rows, ended.failures, ended.timing["took_s"]
+    rows, failures, took_s = ended.rows, ended.errors, ended.timing["took_s"]
     if len(failures) == len(runs):
         raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
     failed = [
@@ -263,17 +265,10 @@ def _finish(
         if each.id in failures
     ]
     header = header_of(experiment, failed)
-    lines = [(each.contender.label, line) for each in runs for line in rows.get(each.id, ())]
-    path = assemble(out, header, [line for _, line in lines], form=form)
+    path = assemble(out, header, [rows[each.id] for each in runs if each.id in rows], form=form)
     times = _decision_times(experiment, runs, ended, read_timing(out).get("decisions", {}))
     write_timing(out, {**ended.timing, "decisions": times})
-    unplayed = count_failures(
-        header,
-        (
-            (label, None if is_plainly_whole(line) else why_row_failed(json.loads(line)))
-            for label, line in lines
-        ),
-    )
+    unplayed = _count_failures(header, runs, rows)
     for label, failed_of in unplayed.items():
         if failed_of.failed:
             note(f"{label}: {failed_of}")
@@ -296,19 +291,37 @@ def _finish(
         raise PlaybackError(f"{out}: every session failed; there is nothing to report")
 
 
+def _count_failures(
+    header: Mapping[str, Any], runs: Sequence[Run], rows: Bodies
+) -> Mapping[str, Failures]:
+    from bench.experiments.failures import count_failures, why_row_failed
+    from bench.experiments.results import are_plainly_whole
+
+    sessions: Counter[str] = Counter()
+    reasons: list[tuple[str, str]] = []
+    for each in runs:
+        label, body = each.contender.label, rows.get(each.id, b"")
+        sessions[label] += body.count(b"\n")
+        if not are_plainly_whole(body):
+            found = (why_row_failed(json.loads(line)) for line in body.splitlines())
+            reasons += [(label, reason) for reason in found if reason]
+    return count_failures(header, sessions=sessions, reasons=reasons)
+
+
 def _decision_times(
     experiment: Experiment, runs: Sequence[Run], ended: _Ended, before: Mapping[str, Any]
 ) -> dict[str, Any]:
     """By algorithm; those of which nothing was played take as long as ``before``."""
-    from bench.experiments.experiment import blocks_of
-    from bench.experiments.run.decisiontime import decision_time
-
-    blocks = blocks_of(experiment)
     played = {each.contender.label for each in runs if each.id in ended.played}
     times = {label: time for label, time in before.items() if label not in played}
+    blocks: Sequence[Block] = ()
     for each in runs:
         label = each.contender.label
-        if label not in times and each.id not in ended.failures:
+        if label not in times and each.id not in ended.errors:
+            from bench.experiments.experiment import blocks_of
+            from bench.experiments.run.decisiontime import decision_time
+
+            blocks = blocks or blocks_of(experiment)
             times[label] = decision_time(each, blocks[each.block])
     return {label: times[label] for label in _labels(runs) if label in times}
 

@@ -242,8 +242,10 @@ def quality_digest(presentation: Presentation) -> str:
 
 def digest_of(value: object) -> str:
     """SHA-256 of a value as canonical JSON, hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 
 
 def _seeded(contender: Contender, seed: int) -> Contender:

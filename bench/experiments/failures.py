@@ -84,30 +84,40 @@ def failures_by_algorithm(results: Results) -> dict[str, Failures]:
 
     An algorithm whose every run failed has no row; it is here by the header's word.
     """
+    reasons = [(str(row["algorithm"]), why_row_failed(row)) for row in results.rows]
     return count_failures(
-        results.header, ((row["algorithm"], why_row_failed(row)) for row in results.rows)
+        results.header,
+        sessions=Counter(label for label, _ in reasons),
+        reasons=((label, reason) for label, reason in reasons if reason),
     )
 
 
 def count_failures(
-    header: Mapping[str, Any], sessions: Iterable[tuple[str, str | None]]
+    header: Mapping[str, Any],
+    *,
+    sessions: Mapping[str, int],
+    reasons: Iterable[tuple[str, str]],
 ) -> dict[str, Failures]:
-    """As ``failures_by_algorithm``, of the algorithm of each session and why it failed."""
-    found: dict[str, list[str]] = {label: [] for label in planned_labels(header)}
-    rows: Counter[str] = Counter()
-    for label, reason in sessions:
-        rows[label] += 1
-        found.setdefault(label, []).extend([reason] if reason else [])
-    planned = max(rows.values(), default=0)
-    for label, reasons in found.items():
-        missing = max(planned - rows[label], 0)
+    """As ``failures_by_algorithm``.
+
+    Args:
+        header: Of the results.
+        sessions: How many have a row, by algorithm.
+        reasons: The algorithm and the reason of each of these that failed.
+    """
+    found: dict[str, list[str]] = {label: [] for label in (*planned_labels(header), *sessions)}
+    for label, reason in reasons:
+        found[label].append(reason)
+    planned = max(sessions.values(), default=0)
+    for label, all_reasons in found.items():
+        missing = max(planned - sessions.get(label, 0), 0)
         for entry in _failed_runs(header, label):
             count = int(entry.get("sessions", missing))
-            reasons.extend([f"run failed: {entry.get('error', 'unknown')}"] * count)
+            all_reasons.extend([f"run failed: {entry.get('error', 'unknown')}"] * count)
             missing = max(missing - count, 0)
     return {
-        label: failures_of(max(planned, rows[label], len(reasons)), reasons)
-        for label, reasons in found.items()
+        label: failures_of(max(planned, sessions.get(label, 0), len(all_reasons)), all_reasons)
+        for label, all_reasons in found.items()
     }
 
 

@@ -85,14 +85,14 @@ def _header_of(folder: Path) -> Mapping[str, Any] | None:
 def block_there(folder: Path, run: Run) -> StoredBlock | None:
     """The block of a run; None when there is none, or what it read has changed since."""
     try:
-        text = (folder / RUNS / f"{run.id}.jsonl").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        data = (folder / RUNS / f"{run.id}.jsonl").read_bytes()
+    except OSError:
         return None
-    block = read_block(text, run=run.id, rows=run.sessions)
+    block = read_block(data, run=run.id, rows=run.sessions)
     return block if block is not None and is_unchanged(block.reached) else None
 
 
-def keep(folder: Path, run: Run, block: str) -> None:
+def keep(folder: Path, run: Run, block: bytes) -> None:
     """Write the block of a run, as ``print_block`` printed it.
 
     It is not flushed to disk, which would take longer than playing it: a block that a power
@@ -100,24 +100,38 @@ def keep(folder: Path, run: Run, block: str) -> None:
     """
     path = folder / RUNS / f"{run.id}.jsonl"
     partial = path.with_suffix(".partial")
-    partial.write_text(block, encoding="utf-8")
+    partial.write_bytes(block)
     partial.replace(path)
 
 
-def assemble(folder: Path, header: Mapping[str, Any], lines: Sequence[str], *, form: Form) -> Path:
-    """Write the results: the rows of all complete runs as lines, in their order.
+def assemble(
+    folder: Path, header: Mapping[str, Any], bodies: Sequence[bytes], *, form: Form
+) -> Path:
+    """Write the results: the rows of all complete runs as lines of JSON, in their order.
 
     Raises:
         ToolMissingError: Parquet was asked for without pyarrow.
     """
     path = folder / (JSON_LINES if form == "jsonl" else PARQUET)
     if form == "jsonl":
-        write_whole(path, print_results(header, lines).encode())
+        if not _holds(path, [print_results(header, []), *bodies]):
+            write_whole(path, print_results(header, bodies))
         (folder / PARQUET).unlink(missing_ok=True)
     else:
-        write_parquet(path, header, [json.loads(line) for line in lines])
+        write_parquet(
+            path, header, [json.loads(line) for each in bodies for line in each.splitlines()]
+        )
         (folder / JSON_LINES).unlink(missing_ok=True)
     return path
+
+
+def _holds(path: Path, pieces: Sequence[bytes]) -> bool:
+    """Whether a file holds just that already; to read it takes a tenth of writing it."""
+    try:
+        with path.open("rb") as file:
+            return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
+    except OSError:
+        return False
 
 
 def read_folder(folder: Path) -> Results:

@@ -93,7 +93,8 @@ _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class StoredBlock(NamedTuple):
     """The rows of one run, and what they depend on that was only seen while it was played."""
 
-    lines: list[str]
+    body: bytes
+    """A line of JSON for each row."""
     reached: Mapping[str, str]
     """Files and folders that its algorithm read, by path, with their digests."""
     unseen: str
@@ -105,26 +106,27 @@ def print_block(
 ) -> str:
     """The rows of one run, after a line with their number and digest; see ``StoredBlock``."""
     body = "".join(f"{_compact(each)}\n" for each in rows)
-    return f"{compact(_block_head(run, len(rows), body, dict(reached or {}), unseen))}\n{body}"
+    head = _block_head(run, len(rows), body.encode(), dict(reached or {}), unseen)
+    return f"{compact(head)}\n{body}"
 
 
 def _block_head(
-    run: str, rows: int, body: str, reached: Mapping[str, str], unseen: str
+    run: str, rows: int, body: bytes, reached: Mapping[str, str], unseen: str
 ) -> dict[str, Any]:
     return {
         "format": BLOCK_FORMAT,
         "version": VERSION,
         "run": run,
         "rows": rows,
-        "digest": hashlib.sha256(body.encode()).hexdigest(),
+        "digest": hashlib.sha256(body).hexdigest(),
         "reached": reached,
         "unseen": unseen,
     }
 
 
-def read_block(text: str, *, run: str, rows: int) -> StoredBlock | None:
+def read_block(data: bytes, *, run: str, rows: int) -> StoredBlock | None:
     """A complete block of that run; None when it is another one or damaged."""
-    head, _, body = text.partition("\n")
+    head, body = split_block(data)
     try:
         about = json.loads(head)
         reached, unseen = about["reached"], about["unseen"]
@@ -132,18 +134,25 @@ def read_block(text: str, *, run: str, rows: int) -> StoredBlock | None:
         return None
     if not isinstance(reached, dict) or about != _block_head(run, rows, body, reached, unseen):
         return None
-    return StoredBlock(body.splitlines(), reached, str(unseen))
+    return StoredBlock(body, reached, str(unseen))
 
 
-def is_plainly_whole(line: str) -> bool:
-    """Whether a row as a line is of a session that ended well; most need no parsing to tell."""
-    return '"ended":"complete","rungs":[' in line and '"startup_s":null,"stall_s":' not in line
+def split_block(data: bytes) -> tuple[bytes, bytes]:
+    """The first line of a block, and its rows."""
+    head, _, body = data.partition(b"\n")
+    return head, body
 
 
-def print_results(header: Mapping[str, Any], lines: Iterable[str]) -> str:
-    """A results file of lines that are rows already."""
+def are_plainly_whole(body: bytes) -> bool:
+    """Whether all rows are of sessions that ended well; most need no parsing to tell."""
+    ended_well = body.count(b'"ended":"complete","rungs":[')
+    return ended_well == body.count(b"\n") and b'"startup_s":null,"stall_s":' not in body
+
+
+def print_results(header: Mapping[str, Any], bodies: Iterable[bytes]) -> bytes:
+    """A results file of rows that are lines of JSON already."""
     head = {"format": FORMAT, "version": VERSION, **header}
-    return "\n".join([compact(head), *lines]) + "\n"
+    return b"".join([compact(head).encode(), b"\n", *bodies])
 
 
 def read_results(text: str, *, name: str) -> Results:

@@ -28,8 +28,8 @@ FIGURES = st.fixed_dictionaries(
 @given(st.lists(FIGURES, min_size=1, max_size=6))
 def test_rows_survive_printing(figures: list[dict[str, object]]) -> None:
     rows = [row("a", k, **each) for k, each in enumerate(figures)]
-    text = print_results({}, [compact(each) for each in rows])
-    assert list(read_results(text, name="x").rows) == rows
+    data = print_results({}, [f"{compact(each)}\n".encode() for each in rows])
+    assert list(read_results(data.decode(), name="x").rows) == rows
 
 
 @given(st.lists(FIGURES, min_size=2, max_size=8), st.randoms())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from abr import __version__, registry
 from abr.decision import Algorithm
@@ -21,12 +21,14 @@ from bench.experiments.results import Row, print_block
 from bench.experiments.run.reached import noting, reached_by
 from bench.experiments.run.sources import Loaded, is_ours, loaded
 from player.batch.figures import Figures, figures_of, viewed_figures
-from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.run.compiled import keep_others_apart
 from player.batch.simulators import load
 from player.batch.stalls import stalls_of
 from player.config import PlayerConfig
 from player.presets import preset as player_preset
+
+if TYPE_CHECKING:
+    from player.batch.run.batch import Batch, Engine
 
 LIKE = "like"
 """Key of ``[player]`` that names a player of ``player.presets``."""
@@ -105,10 +107,12 @@ def run_block(run: Run, block: Block) -> str:
 
 def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Batch:
     """Play sessions as the plan says: its preset, presentation and settings of the player."""
+    from player.batch.run.batch import run_batch  # a rerun that plays nothing does without
+
     simulator = load(run.preset)
     options, config = _settings(run.preset, tuple(run.player.items()))
     if config is not None:
-        from player.api import told_of_player  # a rerun that plays nothing does without
+        from player.api import told_of_player
 
         algorithm = told_of_player(algorithm, config, run.contender.params)
     return run_batch(

@@ -15,6 +15,7 @@ from abr.decision import Algorithm, Rule
 from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
 from abr.generators import generate_many
+from abr.generators.model import Model
 from abr.media import Presentation
 from abr.qoe import Additive, check_distinct, named
 from abr.sabremovie import read_sabre_movie
@@ -43,7 +44,6 @@ from bench.experiments.run.reached import noting
 from bench.experiments.run.sources import code_of
 from bench.traces.files import Doubts, Read, note_left_out, read_source, sources
 from player.batch.linking import reached
-from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
 MODELS_APART = 10_000
@@ -64,13 +64,16 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         AbrError: something is missing or cannot be used; the message names it.
     """
     entries = _named_apart([_recorded(entry, folder) for entry in plan.traces])
-    models = list(dict.fromkeys(entry.generate for entry in plan.traces if entry.generate))
+    models = {
+        entry.generate: _model(entry.generate, folder) for entry in plan.traces if entry.generate
+    }
+    places = {name: place for place, name in enumerate(models)}
     networks = [
         network
         for seed in plan.seeds
         for entry, recorded in zip(plan.traces, entries, strict=True)
         for network in (
-            _drawn(entry, seed, folder, place=models.index(entry.generate))
+            _drawn(entry, seed, models[entry.generate], place=places[entry.generate])
             if entry.generate
             else _rotated(recorded.traces, seed)
         )
@@ -208,11 +211,14 @@ def _rotated(traces: Sequence[NetworkTrace], seed: int) -> list[NetworkTrace]:
     return [replace(each, trace=rotate(each.trace, seed), seed=seed, digest="") for each in traces]
 
 
-def _drawn(entry: TraceEntry, seed: int, folder: Path, *, place: int) -> list[NetworkTrace]:
+def _model(name: str, folder: Path) -> Model:
+    file = folder / name
+    return find_model(str(file) if file.is_file() else name)
+
+
+def _drawn(entry: TraceEntry, seed: int, model: Model, *, place: int) -> list[NetworkTrace]:
     """Draws from a model, the one at ``place`` among the plan's models."""
     first = seed * DRAWS_APART + place * MODELS_APART
-    model_file = folder / entry.generate
-    model = find_model(str(model_file) if model_file.is_file() else entry.generate)
     try:
         drawn = generate_many(
             model, seeds=range(first, first + entry.count), duration_s=entry.duration_s
@@ -231,6 +237,8 @@ def _presentation(entry: PresentationEntry, folder: Path) -> Presentation:
         return builtin(entry.builtin, entry.seed)
     path = folder / entry.path
     if path.is_dir():
+        from transcode.files.reader import read_presentation  # most plans do without
+
         return read_presentation(path)
     try:
         text = path.read_text(encoding="utf-8")

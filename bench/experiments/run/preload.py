@@ -10,7 +10,6 @@ import importlib
 from typing import Any
 
 import bench.experiments.run.engine  # noqa: F401  # workers find it loaded
-import player.api  # noqa: F401
 
 _registry: Any = importlib.import_module("numba.core.registry")  # it declares no types
 for _context in (_registry.cpu_target.typing_context, _registry.cpu_target.target_context):

@@ -66,9 +66,11 @@ def block_of(*traces: Trace) -> tuple[NetworkTrace, ...]:
 
 def rows(run: Run, *traces: Trace) -> list[dict[str, Any]]:
     run = replace(run, sessions=len(traces))
-    block = read_block(engine.run_block(run, block_of(*traces)), run="id", rows=len(traces))
+    block = read_block(
+        engine.run_block(run, block_of(*traces)).encode(), run="id", rows=len(traces)
+    )
     assert block is not None
-    return [json.loads(line) for line in block.lines]
+    return [json.loads(line) for line in block.body.splitlines()]
 
 
 def expected(presentation: Presentation, log: SessionLog) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from bench.experiments.failures import why_row_failed
 from bench.experiments.results import (
     FIELDS,
     ResultsError,
+    Row,
+    are_plainly_whole,
     compact,
-    is_plainly_whole,
     print_block,
     print_results,
     read_block,
@@ -22,14 +23,18 @@ from tests.fakes.results import row
 ROWS = [row("a", 0), row("a", 1, startup_s=None)]
 
 
+def body_of(*rows: Row) -> bytes:
+    return "".join(f"{compact(each)}\n" for each in rows).encode()
+
+
 def test_a_row_has_every_field_in_order() -> None:
     always = [name for name, kind in FIELDS.items() if not kind.endswith("where measured")]
     assert list(row("a", 0)) == always
 
 
 def test_results_read_back() -> None:
-    text = print_results({"name": "x"}, [compact(each) for each in ROWS])
-    found = read_results(text, name="x")
+    data = print_results({"name": "x"}, [body_of(each) for each in ROWS])
+    found = read_results(data.decode(), name="x")
     assert list(found.rows) == ROWS
     assert found.name == "x"
     assert found.algorithms == ("a",)
@@ -40,14 +45,15 @@ def test_results_read_back() -> None:
 
 def test_a_block_is_whole_or_nothing() -> None:
     """Cut at any byte, of another run, of another length: nothing."""
-    text = print_block("id", ROWS)
-    block = read_block(text, run="id", rows=2)
+    data = print_block("id", ROWS).encode()
+    block = read_block(data, run="id", rows=2)
     assert block is not None
-    assert block.lines == [compact(each) for each in ROWS]
-    for cut in range(len(text)):
-        assert read_block(text[:cut], run="id", rows=2) is None
-    assert read_block(text, run="other", rows=2) is None
-    assert read_block(text, run="id", rows=3) is None
+    assert block.body == body_of(*ROWS)
+    for cut in range(len(data)):
+        assert read_block(data[:cut], run="id", rows=2) is None
+    assert read_block(data, run="other", rows=2) is None
+    assert read_block(data, run="id", rows=3) is None
+    assert read_block(b"\xff" + data, run="id", rows=2) is None
 
 
 @pytest.mark.parametrize(
@@ -78,9 +84,11 @@ def test_what_is_no_results_is_refused(text: str, message: str) -> None:
         ({"params": {"startup_s": None}}, True),
     ],
 )
-def test_a_line_tells_without_parsing_whether_its_session_is_whole(
+def test_lines_tell_without_parsing_whether_all_their_sessions_are_whole(
     more: dict[str, object], whole: bool
 ) -> None:
     each = {**row("a", 0), **more}
-    assert is_plainly_whole(compact(each)) is whole
+    for others in ([], [row("a", 1)], [row("b", 1), row("b", 2)]):
+        assert are_plainly_whole(body_of(*others, each)) is whole
+        assert are_plainly_whole(body_of(each, *others)) is whole
     assert (why_row_failed(each) is None) is whole
