@@ -85,7 +85,8 @@ def uniforms(seed: int, attempt: int, count: int) -> FloatArray:
 
     For the same seed and attempt, fewer numbers are a prefix of more.
     """
-    return uniforms_of([seed], attempt, count)[0]
+    found: FloatArray = uniforms_of([seed], attempt, count)[0]
+    return found
 
 
 def uniforms_of(seeds: Sequence[int], attempt: int, count: int) -> FloatArray:
