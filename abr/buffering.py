@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abr.compilable import capped
+
 
 def room_at_s(empty_s: float, next_s: float, max_buffer_s: float) -> float:
     """When ``next_s`` more media fit a buffer that runs out at ``empty_s``.
@@ -13,4 +15,4 @@ def room_at_s(empty_s: float, next_s: float, max_buffer_s: float) -> float:
         max_buffer_s: Most media ahead of the playhead. A segment longer than that is
             fetched when the buffer is empty.
     """
-    return min(empty_s + next_s - max_buffer_s, empty_s)
+    return capped(empty_s + next_s - max_buffer_s, empty_s)

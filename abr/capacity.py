@@ -9,7 +9,7 @@ Times and bits come from the cumulative capacity by search, so the cost of a que
 not depend on how long a transfer takes, and cutting a period in two changes no answer.
 Questions mostly move on a little from the one before, so each takes a period to search
 from (``near``; any will do): a few steps ahead of it are tried, then all are bisected. Some
-take the number of passes before, too (``likely``; any will do): where it is right, which a
+take the number of passes before, too (``expected``; any will do): where it is right, which a
 multiplication shows, nothing has to be divided.
 
 The end rule is part of the table (see ``table_of``): a table starts again at its last
@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from abr.compilable import capped, lifted, likely, natural
 from abr.media import FloatArray
 
 End = Literal["loop", "hold", "end"]
@@ -122,11 +123,11 @@ def table_of(
 # --- time to bits, and back ----------------------------------------------------------------
 
 
-def fold(table: Offer, t_s: float, likely: float = 0.0) -> tuple[float, float]:
+def fold(table: Offer, t_s: float, expected: float = 0.0) -> tuple[float, float]:
     """Whole passes before ``t_s``, 0 or more, and the time within the pass it falls in."""
     pass_s = float(table.times_s[-1])
-    if is_within(t_s, pass_s, likely):
-        return likely, t_s - likely * pass_s
+    if likely(is_within(t_s, pass_s, expected)):
+        return expected, t_s - expected * pass_s
     if t_s < pass_s:
         return 0.0, t_s
     rounds = float(math.floor(t_s / pass_s))
@@ -147,9 +148,9 @@ def is_within(value: float, length: float, rounds: float) -> bool:
 
 def find_period(table: Offer, rest_s: float, near: int) -> int:
     """The last period that begins by ``rest_s``, a time within a pass."""
-    times = table.times_s
+    times, near = table.times_s, natural(near)
     low, high = 0, len(table.capacity_bps) - 1
-    if times[near] <= rest_s:
+    if likely(times[near] <= rest_s):
         for _ in range(_STEPS):
             if rest_s < times[near + 1]:  # as it is at the latest in the last one
                 return near
@@ -166,9 +167,9 @@ def find_period(table: Offer, rest_s: float, near: int) -> int:
 
 def find_bound(table: Offer, bits: float, near: int) -> int:
     """The first bound by which ``bits`` are offered in a pass."""
-    offered = table.offered_bits
+    offered, near = table.offered_bits, natural(near)
     low, high = 0, len(offered) - 1
-    if offered[near] < bits:
+    if likely(offered[near] < bits):
         for _ in range(_STEPS):
             near += 1
             if offered[near] >= bits:  # as it is at the latest at the last one
@@ -185,10 +186,13 @@ def find_bound(table: Offer, bits: float, near: int) -> int:
 
 def sum_bits(table: Offer, rounds: float, rest_s: float, period: int) -> float:
     """Bits offered in ``rounds`` passes and ``rest_s`` more, which end in ``period``."""
+    period = natural(period)
     within_s = rest_s - float(table.times_s[period])
     within = float(table.offered_bits[period]) + within_s * float(table.capacity_bps[period])
     # A table that never starts again offers infinitely much in a pass, and 0 times that is nan.
-    return rounds * float(table.offered_bits[-1]) + within if rounds > 0 else within
+    if likely(rounds > 0):
+        return rounds * float(table.offered_bits[-1]) + within
+    return within
 
 
 def bits_by(table: Offer, t_s: float, near: int) -> float:
@@ -197,7 +201,7 @@ def bits_by(table: Offer, t_s: float, near: int) -> float:
     return sum_bits(table, rounds, rest_s, find_period(table, rest_s, near))
 
 
-def time_of(table: Offer, bits: float, near: int, likely: float = 0.0) -> float:
+def time_of(table: Offer, bits: float, near: int, expected: float = 0.0) -> float:
     """Earliest time by which ``bits``, more than 0 and finite, can have come; inf when never."""
     pass_s, total = float(table.times_s[-1]), float(table.offered_bits[-1])
     # Sums of rounded products may overshoot a bound by some ulps; without this
@@ -205,20 +209,20 @@ def time_of(table: Offer, bits: float, near: int, likely: float = 0.0) -> float:
     slack = _SLACK_BITS + _SLACK_RATIO * bits
     rounds = 0.0
     if bits > total + slack:
-        rounds = likely
-        if not is_within(bits - slack, total, likely):
+        rounds = expected
+        if not likely(is_within(bits - slack, total, expected)):
             # The last bit of a pass arrives in that pass, before any outage at its end.
             rounds = max(math.ceil((bits - slack) / total) - 1.0, 0.0)
         bits -= rounds * total
-    bits = min(bits, total)
+    bits = capped(bits, total)
     bound = find_bound(table, bits - slack, near)
     before_s = rounds * pass_s if rounds > 0 else 0.0
-    if bound == 0:
+    if not likely(bound > 0):
         return before_s
     # Period ``bound - 1`` delivers the last of them, so its capacity is not 0.
     begin_s, end_s = float(table.times_s[bound - 1]), float(table.times_s[bound])
     took_s = (bits - float(table.offered_bits[bound - 1])) / float(table.capacity_bps[bound - 1])
-    return before_s + min(max(begin_s + took_s, begin_s), end_s)
+    return before_s + capped(lifted(begin_s + took_s, begin_s), end_s)
 
 
 def newest_bit_s(table: Offer, t_s: float, near: int) -> float:
@@ -249,7 +253,7 @@ def wait_for_first_byte(
     is_connected: bool,
     server_s: float,
     near: int,
-    likely: float = 0.0,
+    expected: float = 0.0,
 ) -> tuple[float, int]:
     """When the response to a request sent at ``now_s`` begins.
 
@@ -259,12 +263,14 @@ def wait_for_first_byte(
     """
     if len(table.rtt_s) == 1:
         rtt_s = float(table.rtt_s[0])
-        return (now_s if is_connected else now_s + rtt_s) + rtt_s + server_s, near
-    period = find_period(table, fold(table, now_s, likely)[1], near)
+        if likely(is_connected):
+            return now_s + rtt_s + server_s, near
+        return now_s + rtt_s + rtt_s + server_s, near
+    period = find_period(table, fold(table, now_s, expected)[1], near)
     ready_s = now_s
-    if not is_connected:
+    if not likely(is_connected):
         ready_s += float(table.rtt_s[period])
-        period = find_period(table, fold(table, ready_s, likely)[1], period)
+        period = find_period(table, fold(table, ready_s, expected)[1], period)
     return ready_s + float(table.rtt_s[period]) + server_s, period
 
 
@@ -286,15 +292,15 @@ def request(
     overhead_bytes: float,
     server_s: float,
     near: int,
-    likely: float = 0.0,
+    expected: float = 0.0,
 ) -> Transfer:
     """A request sent at ``now_s``, and its response, alone on the link."""
-    first_byte_s, period = wait_for_first_byte(table, now_s, is_connected, server_s, near, likely)
-    rounds, rest_s = fold(table, first_byte_s, likely)
+    first_byte_s, period = wait_for_first_byte(table, now_s, is_connected, server_s, near, expected)
+    rounds, rest_s = fold(table, first_byte_s, expected)
     period = find_period(table, rest_s, period)
     offered = sum_bits(table, rounds, rest_s, period)
     bits = offered + response_bits(size_bytes, overhead_bytes)
-    end_s = max(time_of(table, bits, period, rounds), first_byte_s)
+    end_s = lifted(time_of(table, bits, period, rounds), first_byte_s)
     return Transfer(now_s, first_byte_s, end_s, offered, period, rounds)
 
 

@@ -28,6 +28,35 @@ def rarely(function: Compiled) -> Compiled:
     return function
 
 
+def likely(is_so: bool) -> bool:
+    """``is_so``, which is nearly always true.
+
+    Compiled: a branch, where the compiler would rather work out both ways and then choose.
+    What comes after a branch that is foreseen does not wait for what it depends on. To be
+    said in the condition of an ``if``, of a comparison.
+    """
+    return is_so
+
+
+def capped(value: float, bound: float) -> float:
+    """``min(value, bound)`` where ``value`` is nearly always the less; see ``likely``."""
+    return value if value <= bound else bound  # noqa: FURB136  # as in the compiled form, nan too
+
+
+def lifted(value: float, bound: float) -> float:
+    """``max(value, bound)`` where ``value`` is nearly always the more; see ``likely``."""
+    return value if value >= bound else bound  # noqa: FURB136  # likewise
+
+
+def natural(index: int) -> int:
+    """``index``, which is 0 or more.
+
+    Compiled, it is not looked at for whether it counts from the end; one that did would read
+    or write anywhere.
+    """
+    return index
+
+
 def uncounted(array: Any) -> Any:
     """``array`` as it is.
 

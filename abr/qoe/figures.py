@@ -26,7 +26,7 @@ from itertools import pairwise
 from typing import Any
 
 from abr.log import Record, SessionLog
-from abr.played import part_played_s, sum_played
+from abr.played import part_played_s, sum_played, utilities_of
 
 STALL_PENALTY = 4.3
 """QoE_lin loses this per second of stalling, in units of 1 Mbit/s played."""
@@ -140,7 +140,8 @@ def summary(log: SessionLog) -> QoE:
     for record in plays:
         rates_bps[int(record["rung"])] = float(record["bitrate_bps"])
     durations_s = [float(record["duration_s"]) for record in plays]
-    played = sum_played(rates_bps, durations_s, rungs, len(plays), played_s)
+    utilities = utilities_of(rates_bps)
+    played = sum_played(rates_bps, utilities, durations_s, rungs, len(plays), played_s)
     per_rung = [0.0] * ladder
     for rung, weight in zip(rungs, weights, strict=True):
         per_rung[rung] += weight

@@ -13,7 +13,7 @@ import numpy as np
 
 from abr.media import FloatArray, Presentation, frozen_array
 from abr.trace import Trace
-from player.batch.tables import LinkTable, PresentationTable, in_ms
+from player.batch.tables import LinkTable, PresentationTable, bare_table, in_ms
 
 _BLUR = 1e-12
 
@@ -69,7 +69,7 @@ def whole_bytes(
     )
     sizes = np.ascontiguousarray(np.round(presentation.sizes_bytes))
     durations_s = frozen_array(np.where(lasts_s > 0, lasts_s, presentation.durations_s[:count]))
-    return PresentationTable(
+    return bare_table(
         presentation.bitrates_bps,
         frozen_array(sizes),
         durations_s,

@@ -111,6 +111,8 @@ def bare_presentation(presentation: PresentationTable) -> PresentationTable:
         uncounted(presentation.sizes_bytes),
         uncounted(presentation.durations_s),
         numbers(presentation.durations_ms),
+        uncounted(presentation.utility),
+        uncounted(presentation.utility_change),
         uncounted(presentation.audio_bytes),
         uncounted(presentation.audio_ends_s),
         uncounted(presentation.playlist_bytes),

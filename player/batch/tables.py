@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from abr.capacity import table_of
-from abr.compilable import numbers
+from abr.compilable import likely, natural, numbers
 from abr.decision import Downloads
 from abr.media import FloatArray, Presentation
-from abr.played import sum_played
+from abr.played import Utilities, sum_played, utilities_of
 from abr.trace import Trace
 
 NONE: FloatArray = np.zeros(0)
@@ -43,6 +43,10 @@ class PresentationTable(NamedTuple):
     """Media seconds per segment, shape (N,)."""
     durations_ms: FloatArray
     """The same in milliseconds, as ``in_ms`` has them."""
+    utility: FloatArray
+    """This and the next are of ``abr.played.Utilities``: of each rung, shape (R,)."""
+    utility_change: FloatArray
+    """Shape (R*R,)."""
     audio_bytes: FloatArray = NONE
     """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
     apart from the video."""
@@ -228,9 +232,27 @@ def in_ms(times_s: FloatArray) -> FloatArray:
     return np.where(times_s > 1e6, times_s * 1e3, np.floor(times_s * 1e12 + 0.5) / 1e9)
 
 
+def bare_table(
+    ladder_bps: FloatArray,
+    sizes_bytes: FloatArray,
+    durations_s: FloatArray,
+    durations_ms: FloatArray,
+) -> PresentationTable:
+    """The tables of a presentation that is video and nothing else."""
+    utilities = utilities_of(ladder_bps)
+    return PresentationTable(
+        ladder_bps,
+        sizes_bytes,
+        durations_s,
+        durations_ms,
+        np.array(utilities.of_rung),
+        np.array(utilities.changes),
+    )
+
+
 def presentation_table_of(presentation: Presentation) -> PresentationTable:
     """The tables of a presentation."""
-    bare = PresentationTable(
+    bare = bare_table(
         np.ascontiguousarray(presentation.bitrates_bps),
         np.ascontiguousarray(presentation.sizes_bytes),
         np.ascontiguousarray(presentation.durations_s),
@@ -343,12 +365,13 @@ def remember(
     A full history forgets its older half first.
     """
     room = history.shape[1]
-    if count == room:
+    if not likely(count != room):
         half = room - room // 2
         for row in range(6):
             for i in range(half, room):
                 history[row, i - half] = history[row, i]
         count = room // 2
+    count = natural(count)
     history[0, count] = segment
     history[1, count] = rung
     history[2, count] = size_bytes
@@ -364,6 +387,7 @@ def sum_rungs(
     """Fill the totals that follow from the first ``count`` rungs as played."""
     played = sum_played(
         numbers(presentation.ladder_bps),
+        Utilities(numbers(presentation.utility), numbers(presentation.utility_change)),
         numbers(presentation.durations_s),
         out.rungs,
         count,

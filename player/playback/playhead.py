@@ -19,6 +19,7 @@ import math
 from typing import NamedTuple, Protocol
 
 from abr.buffering import room_at_s
+from abr.compilable import capped, lifted, likely
 from player.playback.requests import INSTANT_S
 
 STARTUP, PLAYING, STALLED, PAUSED, ENDED = range(5)
@@ -97,14 +98,14 @@ def initial_playhead(thresholds: Thresholds) -> Playhead:
 
 def playhead_s(head: Playhead, now_s: float) -> float:
     """Media time on screen."""
-    if head.state != PLAYING:
-        return head.playhead_s
-    return min(head.playhead_s + (now_s - head.since_s), head.ready_s)
+    if likely(head.state == PLAYING):
+        return capped(head.playhead_s + (now_s - head.since_s), head.ready_s)
+    return head.playhead_s
 
 
 def buffer_s(head: Playhead, now_s: float) -> float:
     """Media seconds ready ahead of the playhead."""
-    return max(head.ready_s - playhead_s(head, now_s), 0.0)
+    return lifted(head.ready_s - playhead_s(head, now_s), 0.0)
 
 
 def runs_out_s(head: Playhead) -> float:
@@ -141,9 +142,9 @@ def wait_for_room_s(
     """
     ahead_s = fetched_s - playhead_s(head, now_s)
     wait_s = room_at_s(ahead_s, next_s, max_buffer_s)
-    if wait_s <= INSTANT_S:
+    if not likely(wait_s > INSTANT_S):
         return 0.0
-    if head.state == PLAYING:
+    if likely(head.state == PLAYING):
         return wait_s
     return 0.0 if waits_for_media(head) else math.inf
 

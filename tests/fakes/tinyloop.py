@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from abr.compilable import capped, lifted, likely, natural
 from abr.media import FloatArray
 
 HAS_EXTRA = False
@@ -59,3 +60,11 @@ def loop(params: Any, row: FloatArray, fields: Any, xs: FloatArray, out: FloatAr
 def memory() -> Memory:
     """A state to begin with."""
     return Memory(np.array([1.0, 0.0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+
+
+def foresee(values: FloatArray, bounds: FloatArray, out: FloatArray) -> None:
+    """Both ways of everything that is foreseen, a row of ``out`` each."""
+    for i in range(len(values)):
+        out[0, i] = capped(values[natural(i)], bounds[i])
+        out[1, i] = lifted(values[i], bounds[natural(i)])
+        out[2, i] = 1.0 if likely(values[i] < bounds[i]) else 2.0

@@ -26,6 +26,7 @@ from player.batch.tables import (
     LinkTable,
     Out,
     PresentationTable,
+    bare_table,
     out_for,
 )
 
@@ -127,7 +128,7 @@ def test_a_session_worked_by_hand() -> None:
     Segment 0 at rung 1: 1.08 s of rebuffering, buffer 4. The rule's lowest rung while the
     buffer is below 5 s: 4 - 0.18 + 4 = 7.82.
     """
-    presentation = PresentationTable(
+    presentation = bare_table(
         np.array([1e6, 2e6]), np.array([[95e3] * 3, [950e3] * 3]), np.full(3, 4.0), np.full(3, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 100.0]), np.array([8.0, 8.0]))
@@ -148,7 +149,7 @@ def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
     The clock then stands at 0.1 + 0.1 + 3 s (round trips do not move it), where capacity
     has halved: segment 2 takes 0.2 + 0.08 s.
     """
-    presentation = PresentationTable(
+    presentation = bare_table(
         np.array([1e6]), np.full((1, 3), 95e3), np.full(3, 4.0), np.full(3, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
@@ -210,7 +211,7 @@ def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
     def choose(params: Any, state: Any, seen: Observation) -> Decision:
         return Decision(0, 5.0, 0)
 
-    presentation = PresentationTable(
+    presentation = bare_table(
         np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
@@ -225,7 +226,7 @@ def test_an_answer_that_is_not_legal_ends_the_session(rung: int, wait_s: float) 
     def choose(params: Any, state: Any, seen: Observation) -> Decision:
         return Decision(rung, wait_s, 0)
 
-    presentation = PresentationTable(
+    presentation = bare_table(
         np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 9.0]), np.array([8.0, 8.0]))

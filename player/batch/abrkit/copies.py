@@ -59,6 +59,10 @@ class PresentationTables(NamedTuple):
     """Shape (F, N)."""
     durations_ms: FloatArray
     """Shape (F, N)."""
+    utility: FloatArray
+    """Shape (F, R)."""
+    utility_change: FloatArray
+    """Shape (F, R*R)."""
     audio_bytes: FloatArray
     """Shape (F, N), or (F, 0) where there is none apart from the video."""
     audio_ends_s: FloatArray
@@ -273,6 +277,8 @@ def bare_presentations(presentations: PresentationTables) -> PresentationTables:
         uncounted(presentations.sizes_bytes),
         uncounted(presentations.durations_s),
         uncounted(presentations.durations_ms),
+        uncounted(presentations.utility),
+        uncounted(presentations.utility_change),
         uncounted(presentations.audio_bytes),
         uncounted(presentations.audio_ends_s),
         uncounted(presentations.playlist_bytes),
@@ -384,6 +390,8 @@ def presentation_at(presentations: PresentationTables, f: int) -> PresentationTa
         presentations.sizes_bytes[f],
         presentations.durations_s[f, :segments],
         presentations.durations_ms[f, :segments],
+        presentations.utility[f],
+        presentations.utility_change[f],
         presentations.audio_bytes[f],
         presentations.audio_ends_s[f],
         presentations.playlist_bytes[f],

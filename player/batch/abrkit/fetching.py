@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from abr.capacity import Transfer, newest_bit_s, received_bytes
+from abr.compilable import likely
 from abr.decision import Decision, Progress
 from abr.media import FloatArray
 from player.batch.abrkit.position import Position, has_goals, is_legal, observe
@@ -47,6 +48,9 @@ from player.batch.tables import (
 )
 from player.playback.playhead import Thresholds, buffer_s
 from player.playback.requests import INSTANT_S
+
+_MARGIN_S = 1e-3
+"""More than sums of times are rounded by."""
 
 
 class Fetched(NamedTuple):
@@ -98,7 +102,7 @@ def fetch(
             fetched_s,
         )
         have = fetched.have
-        if fetched.at.outcome != COMPLETE:
+        if not likely(fetched.at.outcome == COMPLETE):
             return fetched
         fetched = download(
             params,
@@ -114,7 +118,7 @@ def fetch(
             needs,
         )
         at = fetched.at
-        if at.outcome != COMPLETE:
+        if not likely(at.outcome == COMPLETE):
             return fetched
         if HAS_SIDE_FILES:
             if outlasts(room, needs, at.now_s):
@@ -124,7 +128,7 @@ def fetch(
                     presentation, have, totals, room, needs, position.segment, decision.rung
                 )
                 fetched = take_have(fetched, have)
-        if fetched.decision.rung == decision.rung:
+        if likely(fetched.decision.rung == decision.rung):
             return fetched
         # An abandoned download closes its connection.
         have = Have(
@@ -149,10 +153,10 @@ def ask(
 ) -> tuple[Fetched, int]:
     """Until a segment is asked for, and how much is asked for with it."""
     decided_s, needs = at.now_s, 0
-    if not is_legal(decision, presentation, segment):
+    if not likely(is_legal(decision, presentation, segment)):
         return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision), 0
     at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
-    if has_goals(presentation):
+    if not likely(not has_goals(presentation)):
         next_s = float(presentation.durations_s[segment])
         goal_s = float(presentation.goals_s[decision.rung])
         at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
@@ -170,7 +174,7 @@ def ask(
             known_bytes,
             decision.rung,
         )
-    if at.outcome != COMPLETE:
+    if not likely(at.outcome == COMPLETE):
         return fetch_nothing(at, have, decision), 0
     size_bytes = float(presentation.sizes_bytes[decision.rung, segment])
     if HAS_SIDE_FILES:
@@ -202,8 +206,10 @@ def download(
     ask_at_s, idle_at_s = first_alarms_s(asked, options)
     if HAS_SIDE_FILES and needs > 0 and others_end_s(out.room, needs + 1) > idle_at_s - INSTANT_S:
         return end_early(asked, At(at.now_s, at.head, BEYOND))  # their alarms come first
-    is_calm = end_s <= min(ask_at_s, at.head.begin_at_s, idle_at_s, options.max_play_s)
-    if is_calm and end_s < math.inf and not meets_limit(asked.transfer, end_s, options):
+    is_asked = CAN_RECONSIDER and end_s > ask_at_s
+    if likely(end_s < at.now_s + patience_s(options)) and likely(
+        end_s <= at.head.begin_at_s and end_s <= options.max_play_s and not is_asked
+    ):
         head = advance(at.head, end_s, False, thresholds, out.totals)
         return end_download(asked, At(end_s, head, COMPLETE), asked.size_bytes, asked.decision)
     return follow_on(
@@ -219,6 +225,12 @@ def download(
         asked,
         needs,
     )
+
+
+def patience_s(options: Options) -> float:
+    """A download that takes less meets no limit, and the link cannot be silent for too long."""
+    limit_s = min(options.first_byte_limit_s, options.idle_limit_s, options.total_limit_s)
+    return limit_s - _MARGIN_S
 
 
 def first_alarms_s(asked: Fetched, options: Options) -> tuple[float, float]:
@@ -272,7 +284,7 @@ def follow_on(
             idle_at_s = max(newest_s, transfer.first_byte_s) + options.idle_limit_s
             if idle_at_s <= at.now_s + 2 * INSTANT_S and at.outcome == COMPLETE:
                 return end_early(asked, At(at.now_s, at.head, BEYOND))
-        if at.outcome != COMPLETE:
+        if not likely(at.outcome == COMPLETE):
             count_lost(out.totals, now_bytes)
             return end_early(asked, at)
         if CAN_RECONSIDER and at.now_s + INSTANT_S >= ask_at_s:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from abr.compilable import likely, natural
 from abr.decision import Decision, Download, Observation
 from abr.media import FloatArray
 from player.batch.abrkit.fetching import Fetched, fetch
@@ -73,13 +74,13 @@ def play_segment(
     fetched_s, position = moment.fetched_s, moment.position
     known, segment, totals = (
         sizes_known(presentation, out.known_bytes),
-        position.segment,
+        natural(position.segment),
         out.totals,
     )
     at = make_room(
         moment.at, presentation, options, thresholds, totals, fetched_s, segment, position.last_rung
     )
-    if at.outcome != COMPLETE:
+    if not likely(at.outcome == COMPLETE):
         return Moment(at, fetched_s, position)
     seen = observe(presentation, options, out, known, at, position)
     decision = decide(params, state, seen, at.now_s - moment.at.now_s)
@@ -98,7 +99,7 @@ def play_segment(
         fetched_s,
     )
     at = fetched.at
-    if at.outcome != COMPLETE:
+    if not likely(at.outcome == COMPLETE):
         return Moment(at, fetched_s, position)
     at, position = arrive(
         params, state, presentation, options, thresholds, out, known, fetched, position, fetched_s
@@ -109,7 +110,7 @@ def play_segment(
         at, have = fetch_audio(
             at, have, presentation, link, options, thresholds, totals, out.room, segment
         )
-        if at.outcome != COMPLETE:
+        if not likely(at.outcome == COMPLETE):
             return Moment(at, fetched_s, position)
         ready_s = ready_with_audio_s(presentation, segment, fetched_s)
         is_last = segment == len(presentation.durations_s) - 1
@@ -131,7 +132,7 @@ def make_room(
 ) -> At:
     """Until ``segment`` fits the buffer."""
     free_s, goal_s = at.now_s, options.max_buffer_s
-    if has_goals(presentation):
+    if not likely(not has_goals(presentation)):
         goal_s = float(presentation.goals_s[last_rung])
     next_s = float(presentation.durations_s[segment])
     at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
@@ -176,7 +177,7 @@ def note(fetched: Fetched, out: Out, position: Position) -> Position:
     segment, rung, transfer = position.segment, fetched.decision.rung, fetched.transfer
     end_s = fetched.at.now_s
     out.rungs[segment] = rung
-    if has_columns(out):
+    if not likely(not has_columns(out)):
         out.columns[RUNG, segment] = rung
         out.columns[START_S, segment] = transfer.start_s
         out.columns[FIRST_BYTE_S, segment] = transfer.first_byte_s

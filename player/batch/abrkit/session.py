@@ -46,6 +46,7 @@ from player.batch.tables import (
     sum_rungs,
 )
 from player.config import PlayerConfig
+from player.playback.playhead import ENDED as HAS_ENDED
 from player.playback.playhead import STALLED as IS_STALLED
 from player.playback.playhead import Thresholds, shown_at_s, thresholds_of
 
@@ -148,7 +149,7 @@ def end(
             note_stall(out, segment, at.head.since_s, at.now_s)
     totals.ended_s = at.now_s
     totals.outcome = at.outcome
-    shown = count_shown(presentation, at, out)
+    shown = count_shown(presentation, at, moment.fetched_s, out)
     sum_rungs(presentation, out, shown, totals.played_s)
 
 
@@ -163,9 +164,11 @@ def clear(out: Out) -> None:
             out.columns[row, segment] = 0.0
 
 
-def count_shown(presentation: PresentationTable, at: At, out: Out) -> int:
+def count_shown(presentation: PresentationTable, at: At, fetched_s: float, out: Out) -> int:
     """Of how many segments something was shown; the bytes of all others were wasted."""
     start_s, shown, segments = 0.0, 0, len(presentation.durations_s)
+    if at.head.state == HAS_ENDED and at.head.ready_s >= fetched_s:
+        return segments  # so the last one began before all that is ready had been played
     while shown < segments:
         if out.rungs[shown] < 0 or shown_at_s(at.head, start_s) > at.now_s:
             break

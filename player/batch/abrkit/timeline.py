@@ -11,7 +11,7 @@ import math
 from typing import NamedTuple
 
 from abr.capacity import Transfer, newest_bit_s
-from abr.compilable import rarely
+from abr.compilable import capped, likely, rarely
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
@@ -149,7 +149,7 @@ def begin_session(thresholds: Thresholds) -> At:
 
 def move_on(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: Totals) -> At:
     """Time moves on to ``to_s``, or to when the viewer leaves."""
-    if at.now_s <= to_s <= options.max_play_s and to_s < math.inf:
+    if likely(at.now_s <= to_s <= options.max_play_s and to_s < math.inf):
         return At(to_s, advance(at.head, to_s, False, thresholds, totals), COMPLETE)
     return stop_at(at, to_s, options, thresholds, totals)
 
@@ -169,13 +169,13 @@ def advance(
     head: Playhead, now_s: float, is_complete: bool, thresholds: Thresholds, totals: Totals
 ) -> Playhead:
     """Playback up to ``now_s``; what was played, and what was waited, is summed up."""
-    if head.begin_at_s <= now_s:
+    if not likely(head.begin_at_s > now_s):
         if head.state == IN_STARTUP:
             totals.startup_s = head.begin_at_s
         else:
             count_stall(head, head.begin_at_s, totals)
         head = begin(head)
-    if head.state != IS_PLAYING or runs_out_s(head) > now_s:
+    if likely(head.state != IS_PLAYING or runs_out_s(head) > now_s):
         return head
     totals.played_s += runs_out_s(head) - head.since_s
     return run_out(head, is_complete, thresholds)
@@ -212,7 +212,7 @@ def await_room(
         wait_s = wait_for_room_s(at.head, at.now_s, fetched_s, next_s, goal_s)
         if wait_s <= INSTANT_S:
             break
-        at = move_on(at, min(at.now_s + wait_s, at.head.begin_at_s), options, thresholds, totals)
+        at = move_on(at, capped(at.now_s + wait_s, at.head.begin_at_s), options, thresholds, totals)
     return at
 
 
@@ -245,7 +245,7 @@ def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
     # might call overdue is played here.
     limit_s = transfer.start_s + options.total_limit_s
     first_limit_s = transfer.start_s + options.first_byte_limit_s
-    if transfer.first_byte_s > first_limit_s - 2 * INSTANT_S:
+    if not likely(transfer.first_byte_s <= first_limit_s - 2 * INSTANT_S):
         limit_s = min(limit_s, first_limit_s)
     return min(until_s, options.max_play_s) > limit_s - 2 * INSTANT_S
 
@@ -275,7 +275,7 @@ def note_arrival(
 ) -> At:
     """The same, with the stall noted that it ended."""
     head = take_media(at, ready_s, is_complete, thresholds, out.totals)
-    if at.head.state == IS_STALLED and head.state == IS_PLAYING:
+    if not likely(at.head.state != IS_STALLED or head.state != IS_PLAYING):
         note_stall(out, segment, at.head.since_s, head.since_s)
     return At(at.now_s, head, at.outcome)
 

@@ -28,13 +28,14 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from abr.compilable import COMPILED, RARE, cells, numbers, uncounted
+from abr.compilable import COMPILED, RARE
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from abr.userfolders import cache_home
 from player.batch import linking
 from player.batch.fingerprint import Fingerprint
 from player.batch.linking import Function, Linker, called_by, is_importable, maker_of
+from player.batch.run import intrinsics
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
 """Environment variable that moves the cache folder."""
@@ -141,36 +142,12 @@ def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]
         )(function)
         return made
 
-    view = _uncounted()
     instead: dict[Any, Function] = {
         Decision: finish(decision_of),
-        uncounted: view,
-        numbers: view,
-        cells: view,
+        **intrinsics.replacements(),
         **{each: finish(instead) for each, instead in COMPILED.items()},
     }
     return finish, instead, Linker({}, finish, instead)
-
-
-@cache
-def _uncounted() -> Function:
-    """``abr.compilable.uncounted`` for the compiler."""
-    numba: Any = importlib.import_module("numba")  # it declares too few of its types
-    extending: Any = importlib.import_module("numba.extending")
-
-    def memory_of(_typing: Any, array: Any) -> Any:
-        def generated(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            return context.make_array(signature.args[0])(context, builder, values[0]).data
-
-        return numba.types.CPointer(array.dtype)(array), generated
-
-    carray, memory = numba.carray, extending.intrinsic(memory_of)
-
-    def view(array: Any) -> Any:
-        return carray(memory(array), array.shape)
-
-    made: Function = numba.njit(forceinline=True)(view)
-    return made
 
 
 def decision_of(rung: Any, wait_s: Any = 0.0, reason: Any = 0, segment: Any = -1) -> Decision:
@@ -291,7 +268,7 @@ def _toolchain() -> list[str]:
     for package in ("numba", "llvmlite", "numpy"):
         with contextlib.suppress(PackageNotFoundError):
             found.append(version(package))
-    ours = (sys.modules[__name__], linking)
+    ours = (sys.modules[__name__], intrinsics, linking)
     return found + [Path(str(module.__file__)).read_text(encoding="utf-8") for module in ours]
 
 

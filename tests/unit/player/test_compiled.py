@@ -73,6 +73,14 @@ def test_numbers_are_hooks_too(make: Any) -> None:
     assert run(make, tiny.add_and_count, extra=True)[0] == [15.0, 21.0]
 
 
+@pytest.mark.parametrize("make", [compiled.linked, compiled.compiled])
+def test_what_is_foreseen_may_come_otherwise(make: Any) -> None:
+    values, bounds = np.array([1.0, 3.0, 2.0, -np.inf]), np.array([2.0, 2.0, 2.0, np.inf])
+    out = np.zeros((3, 4))
+    make(tiny.foresee, {})(values, bounds, out)
+    assert out.tolist() == [[1.0, 2.0, 2.0, -np.inf], [2.0, 3.0, 2.0, np.inf], [1.0, 2.0, 2.0, 1.0]]
+
+
 def test_linking_leaves_the_module_as_it_was() -> None:
     run(plain, tiny.add_and_count)
     assert tiny.session(Params(), None, 5.0) == 0.0
