@@ -42,9 +42,11 @@ def read_traces(texts: Iterable[str], columns: str | None = None) -> list[Trace]
     Raises:
         InputError: one cannot be read, or is several.
     """
-    from abr.files.traces import resolve
+    from abr.files.traces import check_columns, resolve
     from abr.traceformats import find_set_doubts
 
+    texts = list(texts)
+    check_columns(columns, texts)
     readings = [resolve(text, columns=columns) for text in texts]
     alone = {doubt for reading in readings for doubt in find_set_doubts([reading])}
     remarks = dict.fromkeys(remark for reading in readings for remark in reading.remarks)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from abr.errors import InputError, MissingFileError
+from abr.errors import ConfigError, InputError, MissingFileError
 from abr.trace import Trace
 from abr.traceformats import Reading, find_set_doubts, pick_reading, read_readings, remarks
-from abr.traceformats.columns import Columns
+from abr.traceformats.columns import Columns, parse_columns
 from abr.traceformats.profiles import profile
 
 PREFIXES = ("profile:", "generate:")
@@ -23,6 +23,25 @@ Asked: TypeAlias = str | Mapping[str, object] | Columns | None
 
 DRAWN_S = 600.0
 """Default length of a drawn trace, seconds."""
+
+
+def check_columns(columns: Asked, names: Iterable[object]) -> None:
+    """Refuse columns that are not understood, or that none of these would be read by.
+
+    Args:
+        columns: As ``resolve`` takes them.
+        names: What is read, as ``resolve`` takes it; a ``Trace`` is none.
+
+    Raises:
+        ConfigError: they are not understood, or nothing here is a file.
+    """
+    if columns is None:
+        return
+    asked = parse_columns(columns)
+    given = [each for each in names if not isinstance(each, Trace)]
+    if not any(not str(each).startswith(PREFIXES) for each in given):
+        what = f"{given[0]} is none" if given else "none is given"
+        raise ConfigError(f"columns {asked} say how a file is read, and {what}; leave them out")
 
 
 def read_readings_file(

@@ -33,6 +33,7 @@ neither can genet. Any other table is read when told which columns are what; see
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -168,11 +169,13 @@ def _decode(data: bytes, name: str) -> str:
     for start, kind in _BINARY.items():
         if data.startswith(start):
             raise TraceFormatError(f"{name}: {kind}; expected a trace as text")
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as exc:
         raise TraceFormatError(
-            f"{name}: byte {exc.start} is not text; expected a trace in one of {_ALL_FORMATS}"
+            f"{name}: byte {exc.start} is not text in UTF-8; expected a trace in one of "
+            f"{_ALL_FORMATS}; if it is text, save it as UTF-8"
         ) from exc
     if not text.strip():
         raise TraceFormatError(
@@ -191,7 +194,7 @@ def _check_plausible(trace: Trace, name: str) -> None:
 
 
 def _reading(found: Found, called: str) -> Reading:
-    summary = summarize(found.trace, found.assumed)
+    summary = summarize(found.trace, found.assumed, found.doubts)
     doubts = find_doubts([summary])
     doubts_rate = any(each.startswith(("rates ", "median rate ")) for each in doubts)
     general = (r for r in remarks(found.trace) if not (doubts_rate and r.startswith("mean ")))

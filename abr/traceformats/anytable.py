@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from abr.errors import TraceFormatError
 from abr.traceformats.rows import Row, numbered_lines, split_separated_rows, without_comment
-
-_SEPARATORS = ",;\t"
+from abr.traceformats.separators import find_separator, named_separator
 
 
 class Table(NamedTuple):
@@ -20,23 +19,31 @@ class Table(NamedTuple):
 
     rows: list[Row]
     headings: list[str] | None = None
+    separator: str | None = None
+    """Between columns; None for white space, and in JSON."""
 
 
-def split_table(text: str, name: str) -> Table:
+def split_table(text: str, name: str, *, has_decimal_commas: bool = False) -> Table:
     """Split ``text`` into rows; a first line of headings is still among them.
+
+    Args:
+        text: Content of the file.
+        name: Name of the file in error messages.
+        has_decimal_commas: Commas stand in numbers, not between them.
 
     Raises:
         TraceFormatError: broken JSON or quotes, or nothing like a table.
     """
     if text.lstrip()[:1] in ("{", "["):
         return _split_json(text, name)
-    first = next((line for _, line in numbered_lines(text)), "")
-    separator = next((sign for sign in _SEPARATORS if sign in first), None)
+    lines = [line for _, line in numbered_lines(text)]
+    named = named_separator(lines[0]) if lines else None
+    separator = named or find_separator(lines, has_decimal_commas=has_decimal_commas)
     if separator:
         rows = split_separated_rows(text, name, separator)
     else:
         rows = [Row(line, without_comment(each).split()) for line, each in numbered_lines(text)]
-    return Table(rows)
+    return Table(rows[1:] if named else rows, separator=separator)
 
 
 def _split_json(text: str, name: str) -> Table:

@@ -3,19 +3,21 @@
 Items are separated by commas. A column is its heading, or its number from 1; its unit follows
 a colon, and may be left out if the heading ends with it.
 
-========== =======================================================================
-time       time of a row: ``s``, ``ms``, ``us`` or ``ns``, seconds if nothing says otherwise;
-           or dates
-end        with ``time``: the time at which what the row measured ended
-duration   instead of ``time``: how long the row's rate lasted
-step       instead of ``time``: how long each row lasted, such as ``step=1s``
-rate       ``bit``, ``kbit``, ``mbit``, ``gbit`` per second, or ``B/s``, ``kB/s``, ``MB/s``;
-           ``2+3:mbit`` adds columns up
-bytes      instead of ``rate``: what arrived during the row, ``B``, ``kB``, ``MB`` or ``kbit``
-rtt, loss  round-trip time; loss in ``pct`` or ``ratio``
-run        column whose values tell several traces of one file apart; ``a+b`` for several
-applies    ``until`` the next row, or ``since`` the previous row as in Pensieve's files
-========== =======================================================================
+=========== =========================================================================
+time        time of a row: ``s``, ``ms``, ``us`` or ``ns``, seconds if nothing says otherwise;
+            or ``date``, which is ``dmy`` or ``mdy`` where nothing tells day from month
+end         with ``time``: the time at which what the row measured ended
+duration    instead of ``time``: how long the row's rate lasted
+step        instead of ``time``: how long each row lasted, such as ``step=1s``
+rate        ``bit``, ``kbit``, ``mbit``, ``gbit`` per second, or ``B/s``, ``kB/s``, ``MB/s``;
+            ``2+3:mbit`` adds columns up
+bytes       instead of ``rate``: what arrived during the row, ``B``, ``kB``, ``MB`` or ``kbit``
+bytes_total instead of ``rate``: a running counter of what has arrived, in the same units
+rtt, loss   round-trip time; loss in ``pct`` or ``ratio``
+run         column whose values tell several traces of one file apart; ``a+b`` for several
+applies     ``until`` the next row, or ``since`` the previous row as in Pensieve's files
+decimal     ``comma`` or ``point``, where numbers such as 1,234 leave it open
+=========== =========================================================================
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from abr.errors import ConfigError
+from abr.traceformats.numerals import Decimal
 from abr.traceformats.quantities import (
     rate_scale,
     share_scale,
@@ -38,9 +41,13 @@ from abr.traceformats.quantities import (
 
 Applies = Literal["until", "since"]
 
-KEYS = ("time", "end", "duration", "step", "rate", "bytes", "rtt", "loss", "run", "applies")
+_WORDS: Mapping[str, tuple[str, ...]] = {"applies": get_args(Applies), "decimal": get_args(Decimal)}
+_AMOUNTS = ("rate", "bytes", "bytes_total")
+KEYS = ("time", "end", "duration", "step", *_AMOUNTS, "rtt", "loss", "run", *_WORDS)
 """What a column may be, and what else may be said of a table."""
 EXAMPLE = "time=1:ms,rate=2:kbit"
+DATES = ("date", "dmy", "mdy")
+"""Units of times that are dates; two say whether day or month comes first."""
 _LITERAL = re.compile(r"([0-9.eE+-]+) *([a-z]+)")
 _SCALES: Mapping[str, Callable[[str], float | None]] = {
     "time": time_scale,
@@ -49,18 +56,20 @@ _SCALES: Mapping[str, Callable[[str], float | None]] = {
     "rtt": time_scale,
     "rate": spoken_rate_scale,
     "bytes": size_scale,
+    "bytes_total": size_scale,
     "loss": share_scale,
 }
+_TIMES, _SIZES = "s, ms, us or ns", "B, kB, MB, bit, kbit or mbit"
 _UNITS = {
+    "time": f"{_TIMES}, or {', '.join(DATES)}",
+    "end": f"{_TIMES}, or {', '.join(DATES)}",
     "rate": "bit, kbit, mbit, gbit, B/s, kB/s or MB/s",
-    "bytes": "B, kB, MB, bit, kbit or mbit",
+    "bytes": _SIZES,
+    "bytes_total": _SIZES,
     "loss": "pct or ratio",
 }
-_TIMES = "s, ms, us or ns"
-_TIME = re.compile(r"time|stamp|seq|elapsed|^ts$|sec(onds?)?$")
+_TIME = re.compile(r"time|stamp|seq|elapsed|^ts?$|sec(onds?)?$")
 _LONGEST = 40
-DATES = "date"
-"""The unit of times that are dates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +95,24 @@ class Columns:
     step_s: float | None = None
     rate: Place | None = None
     bytes: Place | None = None
+    bytes_total: Place | None = None
     rtt: Place | None = None
     loss: Place | None = None
     run: Place | None = None
     applies: Applies = "until"
+    decimal: Decimal | None = None
 
     @property
     def places(self) -> dict[str, Place]:
         """The columns that are used, by key."""
-        every = {key: getattr(self, key) for key in KEYS if key not in ("step", "applies")}
+        every = {key: getattr(self, key) for key in KEYS if key not in ("step", *_WORDS)}
         return {key: place for key, place in every.items() if place is not None}
 
     def __str__(self) -> str:
         items = [f"{key}={place}" for key, place in self.places.items()]
         items += [f"step={self.step_s:g}s"] if self.step_s is not None else []
         items += ["applies=since"] if self.applies == "since" else []
+        items += [f"decimal={self.decimal}"] if self.decimal is not None else []
         return ",".join(items)
 
 
@@ -108,35 +120,54 @@ def parse_columns(given: str | Mapping[str, object] | Columns) -> Columns:
     """The columns that a text such as ``time=1:ms,rate=2:kbit`` or a mapping names.
 
     Raises:
-        ConfigError: an unknown key or unit, or a combination that makes no trace.
+        ConfigError: neither of these, an unknown key or unit, or a combination that makes no
+            trace.
     """
     if isinstance(given, Columns):
         return given
-    items = _items(given) if isinstance(given, str) else {k: str(v) for k, v in given.items()}
-    step_s, applies, places = None, "until", {}
-    for key, value in items.items():
+    if not isinstance(given, (str, Mapping)):
+        raise ConfigError(
+            f"columns: found a value of type {type(given).__name__}; expected a text or a mapping, "
+            f"as in {EXAMPLE!r}"
+        )
+    items = _items(given) if isinstance(given, str) else {str(k): str(given[k]) for k in given}
+    for key in items:
         if key not in KEYS:
             near = get_close_matches(key, KEYS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(KEYS)}"
             raise ConfigError(f"columns: found {key[:40]!r}; {hint}")
-        if key == "step":
-            step_s = _duration(value)
-        elif key == "applies":
-            if value not in get_args(Applies):
-                raise ConfigError(f"columns: applies={value[:40]}; expected until or since")
-            applies = value
-        else:
-            places[key] = _place(key, value)
-    if sum(each is not None for each in (places.get("time"), places.get("duration"), step_s)) != 1:
+    words: dict[str, Any] = {key: _word(key, items[key]) for key in _WORDS if key in items}
+    step_s = _duration(items["step"]) if "step" in items else None
+    places: dict[str, Any] = {
+        key: _place(key, items[key]) for key in items if key not in ("step", *_WORDS)
+    }
+    _check_together(set(items), words.get("applies", ""))
+    return Columns(**places, step_s=step_s, **words)
+
+
+def _check_together(keys: set[str], applies: str) -> None:
+    """Refuse what makes no trace.
+
+    Raises:
+        ConfigError: too much or too little is said.
+    """
+    if len(keys & {"time", "duration", "step"}) != 1:
         raise ConfigError(f"columns: expected one of time, duration and step, as in {EXAMPLE}")
-    if ("rate" in places) == ("bytes" in places):
-        raise ConfigError(f"columns: expected either rate or bytes, as in {EXAMPLE}")
-    if "end" in places and ("time" not in places or "bytes" in places):
+    if len(keys & set(_AMOUNTS)) != 1:
+        raise ConfigError(f"columns: expected one of rate, bytes and bytes_total, as in {EXAMPLE}")
+    if "end" in keys and not {"time", "rate"} <= keys:
         raise ConfigError("columns: end goes with time and rate")
-    if "bytes" in places and ("rtt" in places or "loss" in places):
+    if "rate" not in keys and keys & {"rtt", "loss"}:
         raise ConfigError("columns: rtt and loss go with rate")
-    checked: Applies = "since" if applies == "since" else "until"
-    return Columns(**places, step_s=step_s, applies=checked)
+    is_free = "time" in keys and "end" not in keys
+    if applies and not (is_free and ("rate" in keys or applies == "since")):
+        raise ConfigError(f"columns: applies={applies} goes with time and rate, without end")
+
+
+def _word(key: str, value: str) -> str:
+    if value not in _WORDS[key]:
+        raise ConfigError(f"columns: {key}={value[:40]}; expected {' or '.join(_WORDS[key])}")
+    return value
 
 
 def _items(text: str) -> dict[str, str]:
@@ -167,13 +198,13 @@ def _place(key: str, value: str) -> Place:
             "the colon"
         )
     several = tuple(filter(None, map(str.strip, name.split("+")))) or (name,)
-    if len(several) > 1 and key not in ("rate", "bytes", "run"):
+    if len(several) > 1 and key not in (*_AMOUNTS, "run"):
         several = (name,)
     return Place(columns=several, unit=unit)
 
 
 def _is_date(key: str, unit: str) -> bool:
-    return key in ("time", "end") and unit == DATES
+    return key in ("time", "end") and unit in DATES
 
 
 def _duration(value: str) -> float:
@@ -198,8 +229,14 @@ def suggest_columns(headings: list[str]) -> str:
         and re.search(r"through|bandw|tput|bps|bit/?s|b/s|capac|downl|goodput|\brate\b", h.lower())
     ]
     rate = next((h for h in rates if unit_of_heading(h, rate_scale)), rates[0] if rates else "")
-    unit = "" if unit_of_heading(rate, rate_scale) else ":UNIT"
     time = _called(times[0], headings) if times else "TIME"
+    sizes = [h for h in headings if h not in times and re.search(r"bytes|octets", h.lower())]
+    if sizes and not rate:
+        is_total = re.search(r"total|cumul|[rt]x|recv|sent|counter", sizes[0].lower())
+        key = "bytes_total" if is_total else "bytes"
+        unit = "" if unit_of_heading(sizes[0], size_scale) else ":B"
+        return f"--columns time={time},{key}={_called(sizes[0], headings)}{unit}"
+    unit = "" if unit_of_heading(rate, rate_scale) else ":UNIT"
     return f"--columns time={time},rate={_called(rate, headings) if rate else 'RATE'}{unit}"
 
 

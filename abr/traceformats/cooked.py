@@ -12,6 +12,7 @@ import numpy as np
 
 from abr.media import FloatArray
 from abr.trace import Trace
+from abr.traceformats.numerals import write_points
 from abr.traceformats.rows import (
     Assumed,
     Found,
@@ -24,25 +25,30 @@ from abr.traceformats.rows import (
     split_spaced_rows,
 )
 
+_ASK = "--columns time=1:s,rate=2:mbit,applies=since,decimal=comma or ,decimal=point"
+
 
 def read_cooked(text: str, name: str) -> list[Found]:
     """Read rows of seconds and Mbit/s; each rate applies since the previous row."""
-    times, rates = _columns(text, name)
+    times, rates, commas = _columns(text, name)
     trace = Trace(times_s=times - times[0], capacity_bps=rates[1:] * 1e6, name=name)
-    return [Found(trace, rebase_note(times[0], "s"), Assumed("s", "Mbit/s", applies="since"))]
+    notes = (*commas, *rebase_note(times[0], "s"))
+    return [Found(trace, notes, Assumed("s", "Mbit/s", applies="since"))]
 
 
-def _columns(text: str, name: str) -> tuple[FloatArray, FloatArray]:
+def _columns(text: str, name: str) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Times and rates as written, and a note where these have decimal commas."""
     table = plain_table(text, 2)
     if table is not None and len(table) > 1:
         times, rates = table[:, 0], table[:, 1]
         if np.all(rates >= 0) and np.all(np.diff(times) >= 0):
-            return times, rates
+            return times, rates, ()
     rows = split_spaced_rows(text, name, 2, "seconds and Mbit/s")
+    rows, commas = write_points(rows, (0, 1), name, ask=_ASK)
     times = parse_times(rows, 0, name, "s")
     rates = parse_numbers(rows, 1, name, "rate")
     require_two_rows(rows, name)
-    return times, rates
+    return times, rates, commas
 
 
 def write_cooked(trace: Trace) -> str:

@@ -2,7 +2,8 @@
 
 A row gives the rate *until* the next row. A header names the columns and their units:
 ``time_s,capacity_kbps,rtt_ms,loss_pct``, ``t (ms),bandwidth (Mbit/s)``, ``t_s,MB/s``, in any
-order. Without a header the columns are ``t_s,kbps[,rtt_ms[,loss_pct]]``.
+order. Without a header the columns are ``t_s,kbps[,rtt_ms[,loss_pct]]``. Below a header,
+semicolons, tabs or bars may separate columns, and decimals follow a comma.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
+from abr.traceformats.anytable import split_table
 from abr.traceformats.columns import suggest_columns
+from abr.traceformats.numerals import write_points
 from abr.traceformats.quantities import rate_scale, share_scale, time_scale
 from abr.traceformats.rows import (
     Assumed,
@@ -28,7 +31,6 @@ from abr.traceformats.rows import (
     parse_times,
     rebase_note,
     require_two_rows,
-    split_comma_rows,
 )
 from abr.traceformats.stamps import is_number
 
@@ -45,6 +47,7 @@ _SCALES = {
     "loss": share_scale,
 }
 _HEADING = re.compile(r"([a-z_ ]*?)[ _]*[(\[]?([a-z/%]+)[)\]]?", re.IGNORECASE)
+_MANY = " (if these are decimal commas, separate columns by ;)"
 _PLAIN = ("t_s", "kbps", "rtt_ms", "loss_pct")
 
 
@@ -56,12 +59,14 @@ class _Column(NamedTuple):
 
 def read_csv(text: str, name: str) -> list[Found]:
     """Read a table of times and rates; each rate applies until the next row."""
-    rows = split_comma_rows(text, name)
+    rows = split_table(text, name).rows
     headed = bool(rows) and not is_number(rows[0].fields[0])
     names = _names(rows, name, headed=headed)
     columns = _columns(names, f"{name}:{rows[0].line if rows else 1}")
     rows = rows[1:] if headed else rows
     _check_rows(rows, columns, names, name)
+    ask = f"{suggest_columns(names)},decimal=comma or ,decimal=point"
+    rows, commas = write_points(rows, range(len(names)), name, ask=ask)
     require_two_rows(rows, name)
     written = parse_times(rows, columns["time"].at, name, columns["time"].unit)
     times = (written - written[0]) * columns["time"].scale
@@ -77,8 +82,17 @@ def read_csv(text: str, name: str) -> list[Found]:
         loss_ratio=None if loss is None else _values(rows, loss, "loss", name, most=1.0),
         name=name,
     )
-    note = rebase_note(written[0], columns["time"].unit)
-    return [Found(trace, note, None if headed else Assumed("s", "kbit/s"))]
+    notes = (*commas, *rebase_note(written[0], columns["time"].unit))
+    return [Found(trace, notes, None if headed else Assumed("s", "kbit/s"))]
+
+
+def are_known(headings: list[str]) -> bool:
+    """Whether all of a table's headings are names with units, and so need no option."""
+    try:
+        _columns(headings, "")
+    except TraceFormatError:
+        return False
+    return True
 
 
 def _names(rows: list[Row], name: str, *, headed: bool) -> list[str]:
@@ -134,7 +148,7 @@ def _check_rows(rows: list[Row], columns: dict[str, _Column], names: list[str], 
         if len(fields) != len(names):
             raise TraceFormatError(
                 f"{name}:{line}: found {len(fields)} columns; "
-                f"expected {','.join(names)} in every row"
+                f"expected {','.join(names)} in every row" + _MANY * (len(fields) > len(names))
             )
     for row, after in pairwise(rows):
         if _is_end(row, columns):

@@ -7,10 +7,13 @@ from itertools import islice
 
 from abr.errors import TraceFormatError
 from abr.traceformats.columns import suggest_columns
+from abr.traceformats.csvtable import are_known
 from abr.traceformats.fcc import DATE
 from abr.traceformats.genet import KEYS
+from abr.traceformats.numerals import is_numeric
 from abr.traceformats.published import known_layout
 from abr.traceformats.rows import numbered_lines, without_comment
+from abr.traceformats.separators import find_separator, named_separator
 from abr.traceformats.stamps import is_number
 
 _LOOKED_AT = 64
@@ -26,16 +29,21 @@ def detect(text: str, name: str, formats: str) -> str:
         TraceFormatError: the format is unknown; the message lists ``formats``.
     """
     lines = [line for _, line in islice(numbered_lines(text), _LOOKED_AT)]
+    if lines and named_separator(lines[0]):
+        lines = lines[1:]
     if not lines:
         raise TraceFormatError(f"{name}: the file is empty; expected a trace in one of {formats}")
     first = lines[0]
     if first[0] in "[{":
         return _of_json(text, lines, name)
-    if "," in first:
+    separator = find_separator(lines)
+    if separator == ",":
         return _of_commas(first)
+    if separator and are_known([field.strip(' "') for field in first.split(separator)]):
+        return "csv"
     lines = list(map(without_comment, lines))
     fields = lines[0].split()
-    if len(fields) == 2 and is_number(fields[0]):
+    if len(fields) == 2 and is_numeric(fields[0]):
         return "oboe" if _is_oboe(lines) else "cooked"
     if len(fields) == 6 and is_number(fields[0]):
         # Unix time: seconds have 10 digits, milliseconds 13.
@@ -50,7 +58,7 @@ def _what_else(lines: list[str], formats: str) -> str:
     """What a text is that no format describes, and how to read it all the same."""
     fields = [line.split() for line in lines]
     widths = {len(each) for each in fields}
-    if all(is_number(field) for each in fields for field in each) and len(widths) == 1:
+    if all(is_numeric(field) for each in fields for field in each) and len(widths) == 1:
         if widths == {1} or len(lines) == 1:
             return (
                 "found single numbers without times; if they are rates, say of what unit and how "
@@ -60,12 +68,12 @@ def _what_else(lines: list[str], formats: str) -> str:
             f"found {widths.pop()} columns of numbers; say which is what: "
             "--columns time=1:s,rate=2:mbit (or rate=2+3:mbit to add some up)"
         )
-    separator = next((sign for sign in ";\t" if sign in lines[0]), None)
-    headings = [field.strip() for field in lines[0].split(separator)]
+    separator = find_separator(lines)
+    headings = [field.strip(' "') for field in lines[0].split(separator)]
     widths = {len(line.split(separator)) for line in lines}
     is_table = len(headings) > 1 and len(lines) > 1 and widths == {len(headings)}
-    how = suggest_columns(headings) if is_table and not is_number(headings[0]) else _PLAIN
-    if widths == {1} and len(lines) > 1 and all(is_number(line) for line in lines[1:]):
+    how = suggest_columns(headings) if is_table and not is_numeric(headings[0]) else _PLAIN
+    if widths == {1} and len(lines) > 1 and all(is_numeric(line) for line in lines[1:]):
         how = "--columns rate=1:mbit,step=1s"
     return (
         f"found {lines[0][:40]!r}; expected the start of {formats}; for another table say which "

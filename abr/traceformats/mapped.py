@@ -7,7 +7,6 @@ is dropped and counted, and the rate before it holds. A last row with only a tim
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.anytable import Table, split_table
 from abr.traceformats.columns import Columns, Place
+from abr.traceformats.numerals import write_points
+from abr.traceformats.periods import Spot, count_up, doubt_amounts, find_periods, spread
 from abr.traceformats.quantities import (
     rate_scale,
     share_scale,
@@ -32,25 +33,11 @@ _MISSING = frozenset({"", "-", "nan", "null", "none", "n/a", r"\n"})
 _UNITS = {
     "rate": (rate_scale, "kbit"),
     "bytes": (size_scale, "B"),
+    "bytes_total": (size_scale, "B"),
     "rtt": (time_scale, "ms"),
     "loss": (share_scale, "pct"),
     "duration": (time_scale, "s"),
 }
-_LONG_GAP_S, _LONG_GAPS = 10.0, 20.0
-
-
-class _Spot(NamedTuple):
-    at: tuple[int, ...]
-    unit: str
-    scale: float
-
-
-class _Periods(NamedTuple):
-    """Bounds of periods, which of the rows' values they take, and notes."""
-
-    bounds_s: FloatArray
-    keep: slice = slice(None)
-    notes: tuple[str, ...] = ()
 
 
 def read_mapped(text: str, name: str, columns: Columns) -> list[Found]:
@@ -59,7 +46,11 @@ def read_mapped(text: str, name: str, columns: Columns) -> list[Found]:
     Raises:
         TraceFormatError: there is no such column, or a field is no number; with its line.
     """
-    rows, spots = _resolve(split_table(text, name), columns, name)
+    has_decimal_commas = columns.decimal == "comma"
+    table = split_table(text, name, has_decimal_commas=has_decimal_commas)
+    rows, spots = _resolve(table, columns, name)
+    numeric = [at for key, spot in spots.items() if key != "run" for at in spot.at]
+    rows, commas = write_points(rows, numeric, name, decimal=columns.decimal)
     rows, end, dropped = _complete(rows, spots, columns)
     if not rows:
         raise TraceFormatError(f"{name}: no row has a value for {columns}; expected measurements")
@@ -74,14 +65,15 @@ def read_mapped(text: str, name: str, columns: Columns) -> list[Found]:
             f"{name}: none of {len(groups)} runs offers any capacity over any time; nothing can be "
             "played over a link that never delivers"
         )
-    notes = [f"{dropped} rows without a value, left out"] if dropped else []
+    missing = f"{dropped} row{'s' * (dropped > 1)} without a value, left out"
+    notes = [*commas, *([missing] if dropped else [])]
     left = len(groups) - len(found)
     notes += [f"{left} of {len(groups)} runs left out: no capacity, or no length"] if left else []
     return [found[0]._replace(notes=(*notes, *found[0].notes)), *found[1:]]
 
 
-def _resolve(table: Table, columns: Columns, name: str) -> tuple[list[Row], dict[str, _Spot]]:
-    rows, headings = table
+def _resolve(table: Table, columns: Columns, name: str) -> tuple[list[Row], dict[str, Spot]]:
+    rows, headings, _ = table
     if headings is None and len(rows) == 1 and _is_row_of_numbers(rows[0], columns):
         rows = [Row(rows[0].line, [field]) for field in rows[0].fields]
     first = rows[0].fields if rows else []
@@ -97,7 +89,35 @@ def _resolve(table: Table, columns: Columns, name: str) -> tuple[list[Row], dict
             raise TraceFormatError(
                 f"{name}:{row.line}: found {len(row.fields)} columns; expected {need} or more"
             )
+    if table.separator == "," and columns.decimal is None:
+        _check_commas(rows, headings, need, name)
     return rows, spots
+
+
+def _check_commas(rows: list[Row], headings: list[str] | None, used: int, name: str) -> None:
+    """Refuse a table whose commas may be decimal signs as well as separate columns.
+
+    Raises:
+        TraceFormatError: a row has more fields than headings, or all rows are two whole numbers
+            of which only the first is used.
+    """
+    for row in rows:
+        extra = row.fields[len(headings) :] if headings is not None else []
+        if any(extra):
+            raise TraceFormatError(
+                f"{name}:{row.line}: found {len(row.fields)} columns under {len(headings or ())} "
+                "headings; expected as many (if these are decimal commas, separate columns by ; "
+                "and if a text contains commas, put it in quotes)"
+            )
+    is_open = used == 1 and all(
+        len(row.fields) == 2 and all(field.isdecimal() for field in row.fields) for row in rows
+    )
+    if rows and headings is None and is_open:
+        raise TraceFormatError(
+            f"{name}:{rows[0].line}: found {','.join(rows[0].fields)[:40]!r} in a table of one "
+            "column, where the comma may be a decimal sign or separate two; say which: "
+            "decimal=comma or decimal=point in --columns"
+        )
 
 
 def _is_row_of_numbers(row: Row, columns: Columns) -> bool:
@@ -112,11 +132,11 @@ def _has_headings(first: list[str], columns: Columns, every: list[str]) -> bool:
     return any(not is_stamp(first[k]) and not _is_missing(first[k]) for k in at) or not at
 
 
-def _spot(key: str, place: Place, names: list[str], where: str) -> _Spot:
+def _spot(key: str, place: Place, names: list[str], where: str) -> Spot:
     at = tuple(_find(column, names, where) for column in place.columns)
     if key in ("time", "end", "run"):
         unit = place.unit or unit_of_heading(names[at[0]], time_scale)
-        return _Spot(at, unit, 1.0)
+        return Spot(at, unit, 1.0)
     scale_of, example = _UNITS[key]
     units = {place.unit or unit_of_heading(names[k], scale_of) for k in at}
     unit = units.pop()
@@ -128,7 +148,7 @@ def _spot(key: str, place: Place, names: list[str], where: str) -> _Spot:
             f"{where}: nothing tells the unit of {key} in {names[at[0]][:40]!r}; expected it after "
             f"a colon, such as {key}={'+'.join(place.columns)}:{example}"
         )
-    return _Spot(at, unit, scale)
+    return Spot(at, unit, scale)
 
 
 def _find(column: str, names: list[str], where: str) -> int:
@@ -160,7 +180,7 @@ def _is_missing(cell: str) -> bool:
 
 
 def _complete(
-    rows: list[Row], spots: dict[str, _Spot], columns: Columns
+    rows: list[Row], spots: dict[str, Spot], columns: Columns
 ) -> tuple[list[Row], Row | None, int]:
     """Rows with all values, a last row that has only a time, and how many others were dropped."""
     needed = [at for key, spot in spots.items() if key != "run" for at in spot.at]
@@ -171,6 +191,7 @@ def _complete(
         and (not kept or kept[-1] is not last)
         and columns.time is not None
         and columns.end is None
+        and columns.rate is not None
         and columns.applies == "until"
         and not _is_missing(last.fields[spots["time"].at[0]])
     )
@@ -178,7 +199,7 @@ def _complete(
 
 
 def _groups(
-    rows: list[Row], spots: dict[str, _Spot], columns: Columns, name: str
+    rows: list[Row], spots: dict[str, Spot], columns: Columns, name: str
 ) -> dict[str, list[Row]]:
     """Rows by run; where times start again within a run, another one begins."""
     if columns.run is None:
@@ -200,7 +221,7 @@ def _groups(
 def _read_group(
     rows: list[Row],
     end: Row | None,
-    spots: dict[str, _Spot],
+    spots: dict[str, Spot],
     columns: Columns,
     name: str,
     called: str,
@@ -208,16 +229,18 @@ def _read_group(
     """The trace of one run; none if it is one of several and has no capacity or no length."""
     values = {
         key: _values(rows, spots[key], key, name)
-        for key in ("rate", "bytes", "rtt", "loss", "duration")
+        for key in ("rate", "bytes", "bytes_total", "rtt", "loss", "duration")
         if key in spots
     }
-    if columns.time is None:
-        lengths = values.get("duration", np.full(len(rows), columns.step_s or 0.0))
-        bounds, keep, notes = _Periods(_add_up(lengths))
-    elif columns.end is not None:
-        bounds, keep, notes = _measured(rows, spots, name)
-    else:
-        bounds, keep, notes = _between(rows, end, spots, columns, name)
+    periods = find_periods(rows, end, spots, columns, values.get("duration"), name)
+    doubts: tuple[str, ...] = ()
+    bits: FloatArray | None = None
+    if "bytes" in values:
+        bits = values["bytes"][periods.keep]
+        doubts = doubt_amounts(bits, columns)
+    elif "bytes_total" in values:
+        periods, bits = count_up(periods, values["bytes_total"], rows, columns, name)
+    bounds, keep, notes = periods
     if len(bounds) < 2 or bounds[-1] <= 0:
         if columns.run is not None:
             return []
@@ -225,9 +248,10 @@ def _read_group(
             f"{name}:{rows[0].line}: found {len(rows)} row{'s' * (len(rows) > 1)} of no length; "
             "expected two or more, with times that grow"
         )
-    rates = values["rate"][keep] if "rate" in values else None
-    if rates is None:
-        bounds, rates = _spread(bounds, values["bytes"][keep], rows, name)
+    if bits is None:
+        rates = values["rate"][keep]
+    else:
+        bounds, rates = spread(bounds, bits, rows, name)
     if columns.run is not None and not float(rates @ np.diff(bounds)) > 0:
         return []
     rtt, loss = values.get("rtt"), values.get("loss")
@@ -238,10 +262,10 @@ def _read_group(
         loss_ratio=None if loss is None else loss[keep],
         name=called,
     )
-    return [Found(trace, notes, _assumed(rows[0], spots, columns))]
+    return [Found(trace, notes, _assumed(rows[0], spots, columns), doubts)]
 
 
-def _assumed(first: Row, spots: dict[str, _Spot], columns: Columns) -> Assumed | None:
+def _assumed(first: Row, spots: dict[str, Spot], columns: Columns) -> Assumed | None:
     """What times without a unit were taken as."""
     if columns.time is None or columns.rate is None or spots["time"].unit:
         return None
@@ -256,81 +280,7 @@ def _assumed(first: Row, spots: dict[str, _Spot], columns: Columns) -> Assumed |
     )
 
 
-def _values(rows: list[Row], spot: _Spot, key: str, name: str) -> FloatArray:
+def _values(rows: list[Row], spot: Spot, key: str, name: str) -> FloatArray:
     most = 1 / spot.scale if key == "loss" else np.inf
     parts = [parse_numbers(rows, at, name, key, most=most) for at in spot.at]
     return np.asarray(np.sum(parts, axis=0) * spot.scale)
-
-
-def _add_up(lengths: FloatArray) -> FloatArray:
-    return np.concatenate([[0.0], np.cumsum(lengths)])
-
-
-def _times(rows: list[Row], spot: _Spot, name: str) -> FloatArray:
-    times = parse_stamps(rows, spot.at[0], name, spot.unit)
-    for k in np.flatnonzero(np.diff(times) < 0)[:1]:
-        before, after = (rows[n].fields[spot.at[0]][:40] for n in (k, k + 1))
-        raise TraceFormatError(
-            f"{name}:{rows[k + 1].line}: time {after} comes after {before}; times must not "
-            "decrease (if this begins another recording, run=COLUMN tells them apart)"
-        )
-    return times
-
-
-def _between(
-    rows: list[Row], end: Row | None, spots: dict[str, _Spot], columns: Columns, name: str
-) -> _Periods:
-    """Bounds of periods from row to row, which of the values they take, and notes."""
-    times = _times([*rows, end] if end else rows, spots["time"], name)
-    keep, steps = slice(None), np.diff(times)
-    if columns.applies == "since" or columns.bytes is not None:
-        keep = slice(1, None)
-    elif end is None and len(times) > 1:
-        times = np.append(times, 2 * times[-1] - times[-2])
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    limit_s = max(_LONG_GAP_S, _LONG_GAPS * usual)
-    long = steps[steps > limit_s]
-    note = (
-        f"rows more than {limit_s:.6g} s apart: {len(long)}, {float(long.sum()):.0f} s in all, "
-        "over which one rate is held"
-    )
-    notes = [note] if len(long) else []
-    if columns.bytes is None and (equal := int(np.count_nonzero(steps == 0))):
-        notes.append(f"rows with the time of the row after: {equal}, of no length")
-    return _Periods(times - times[0], keep, tuple(notes))
-
-
-def _measured(rows: list[Row], spots: dict[str, _Spot], name: str) -> _Periods:
-    """Bounds of periods from each row's time to its end; what lies between them is left out."""
-    unit, begin_at, end_at = spots["time"].unit, spots["time"].at[0], spots["end"].at[0]
-    _times(rows, spots["time"], name)
-    both = [Row(row.line, [row.fields[at]]) for row in rows for at in (begin_at, end_at)]
-    stamps = parse_stamps(both, 0, name, unit)
-    begins, ends = stamps[::2], stamps[1::2]
-    for k in np.flatnonzero(ends < begins)[:1]:
-        raise TraceFormatError(
-            f"{name}:{rows[k].line}: found end {rows[k].fields[end_at][:40]!r} before the time "
-            f"{rows[k].fields[begin_at][:40]!r}; expected it after"
-        )
-    until = np.append(np.minimum(ends[:-1], np.maximum(begins[1:], begins[:-1])), ends[-1])
-    silent = begins[1:] - ends[:-1]
-    gaps = silent[silent > 0]
-    note = f"times between measurements: {len(gaps)}, {float(gaps.sum()):.0f} s in all, left out"
-    return _Periods(_add_up(until - begins), slice(None), (note,) if len(gaps) else ())
-
-
-def _spread(
-    bounds: FloatArray, bits: FloatArray, rows: list[Row], name: str
-) -> tuple[FloatArray, FloatArray]:
-    """Rates of bits that arrived by each bound; those of equal times are added up."""
-    times, at = np.unique(bounds[1:], return_inverse=True)
-    added = np.bincount(at, weights=bits)
-    if times[0] <= bounds[0]:
-        if added[0] > 0:
-            raise TraceFormatError(
-                f"{name}:{rows[0].line}: found bytes that arrived in no time; expected a time or a "
-                "duration above 0"
-            )
-        times, added = times[1:], added[1:]
-    steps = np.diff(np.concatenate([bounds[:1], times]))
-    return np.concatenate([bounds[:1], times]), added / steps

@@ -38,6 +38,8 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
     assumed: Assumed | None = None
     """None if the file names its units."""
+    doubts: tuple[str, ...] = ()
+    """What else is hardly plausible, and the option that reads it otherwise."""
 
 
 class Row(NamedTuple):
@@ -134,6 +136,7 @@ def parse_number(
     if not (least <= value <= most and math.isfinite(value)):
         bound = f" of {least:g} or more" if least > -math.inf else ""
         bound = f" from {least:g} to {most:g}" if most < math.inf else bound
+        bound += ", with a decimal point" if "," in text else ""
         raise TraceFormatError(
             f"{where}: found {what} {text[:40]!r}; expected a finite number{bound}"
         )

@@ -21,6 +21,7 @@ traces have regular times.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from statistics import median
@@ -61,10 +62,12 @@ class Summary(NamedTuple):
     """Rates that are multiples of 8 bit/s."""
     uneven: int
     """Periods that are not of the usual length."""
+    doubts: tuple[str, ...] = ()
+    """What its reader doubts."""
 
 
-def summarize(trace: Trace, assumed: Assumed | None) -> Summary:
-    """The figures of one trace."""
+def summarize(trace: Trace, assumed: Assumed | None, doubts: tuple[str, ...] = ()) -> Summary:
+    """The figures of one trace, and what its reader doubts."""
     rates, steps_s = trace.capacity_bps, np.diff(trace.times_s)
     step_s, whole = float(np.median(steps_s)), np.round(rates)
     return Summary(
@@ -77,6 +80,7 @@ def summarize(trace: Trace, assumed: Assumed | None) -> Summary:
         whole=int(np.count_nonzero(np.abs(rates - whole) < _EXACT_BPS)),
         multiples=int(np.count_nonzero(whole % 8 == 0)),
         uneven=int(np.count_nonzero(np.abs(steps_s - step_s) > _EVEN * step_s)),
+        doubts=doubts,
     )
 
 
@@ -90,6 +94,8 @@ def find_doubts(summaries: Iterable[Summary]) -> tuple[str, ...]:
         if assumed is not None:
             of_one = list(group)
             found += [_doubt_rates(assumed, of_one), *_doubt_times(assumed, of_one)]
+    theirs = Counter(doubt for each in every for doubt in each.doubts)
+    found += [f"in {n} traces, {doubt}" if n > 1 else doubt for doubt, n in theirs.items()]
     return tuple(filter(None, [*found, *_odd_ones(every)]))
 
 

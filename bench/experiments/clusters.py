@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -28,16 +27,6 @@ DRAW = "draw"
 _COLUMN = re.compile(r"(?P<table>.+\.csv):(?P<column>[^:]+)", re.IGNORECASE)
 _ROTATED = re.compile(r"@[\d.e+]+s$")
 """What ``abr.traceedit.rotate`` adds to a name."""
-
-
-_SLICED = (
-    r"trace_(?P<household>\d+)_https?-",
-    r"(?P<recording>[^/]*\d{3}[^/]*)[-_.@+]\d+s?(?:\.[A-Za-z][^/]*)?$",
-)
-"""Names of parts: FCC's households with one file for each page; a recording with a date, time or
-number of its own, then a number for each slice."""
-MOST_WHOLE = 4
-"""Fewer files that seem to be parts say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,28 +148,6 @@ def _member(members: Members, path: str) -> str:
         f"{members.table}: no row for {path!r}; expected its name, or the end of its path, in the "
         "first column"
     )
-
-
-def doubt_slices(paths: Sequence[str]) -> str:
-    """A doubt where files seem to be parts of fewer recordings, by their names; else nothing.
-
-    A name is no proof, so files are not put together by it.
-    """
-    files = list(dict.fromkeys(paths))
-    for pattern in _SLICED:
-        found = [each for each in (re.search(pattern, path) for path in files) if each]
-        whole = Counter(each.groups() for each in found)
-        parts = [each for each in found if whole[each.groups()] > 1]
-        if len(parts) < MOST_WHOLE or 2 * len(parts) < len(files):
-            continue
-        of = len({each.groups() for each in parts})
-        names = (PurePosixPath(each.string).name for each in parts)
-        return (
-            f"{len(parts)} of {len(files)} files seem to be parts of {of} others by their names, "
-            f"such as {next(names)} and {next(names)}; if they are, say cluster = '{pattern}', "
-            'and if not, cluster = "file"'
-        )
-    return ""
 
 
 def cluster_of_row(row: Mapping[str, object]) -> str:

@@ -127,6 +127,9 @@ def one_trace(word: str, form: str | None = None, columns: str | None = None) ->
     Raises:
         InputError: several files or several traces; or none can be read.
     """
+    from abr.files.traces import check_columns
+
+    check_columns(columns, [word])
     meant = sources([word])
     if len(meant) != 1:
         raise InputError(f"{word}: {len(meant)} files; expected one trace")
@@ -210,19 +213,18 @@ def progress(items: Iterable[T], what: str) -> Iterator[T]:
         yield from bar.track(todo, description=what)
 
 
-def check_format(form: str | None, columns: str | None = None) -> None:
-    """Fail early when nobody can read a format, or columns are not understood.
+def check_format(words: Sequence[str], form: str | None, columns: str | None = None) -> None:
+    """Fail early when nobody can read a format, or columns are not understood or of no use.
 
     Raises:
-        InputError: it is none of ``abr.traceformats.FORMATS``, or both are given.
+        InputError: it is none of ``abr.traceformats.FORMATS``, or both are given, or none of
+            ``words`` is read by the columns.
     """
+    from abr.files.traces import check_columns
     from abr.traceformats import FORMATS
-    from abr.traceformats.columns import parse_columns
 
-    if columns is not None:
-        parse_columns(columns)
-        if form is not None:
-            raise InputError("a format and --columns exclude each other; give one")
-
+    check_columns(columns, words)
+    if columns is not None and form is not None:
+        raise InputError("a format and --columns exclude each other; give one")
     if form is not None and form not in FORMATS:
         raise InputError(f"unknown trace format {form!r}; expected one of {', '.join(FORMATS)}")

@@ -133,6 +133,7 @@ def play(
       abr play URL --trace 3g.json --algorithm fixed --param rung=1 --duration 60 --json
       abr play https://cdn.example/film.m3u8 -H "X-Key: ..." --user-agent "tv/3"
     """
+    from abr.files.traces import check_columns
     from player.api import play as play_url
     from player.files import MediaFolder, check_writable
 
@@ -155,6 +156,7 @@ def play(
     chosen, parameters = check_algorithm(
         algorithm_for(ctx, algorithm, player), begun_after(params, after_path)
     )
+    check_columns(columns, [] if trace_text is None else [trace_text])
     trace = None if trace_text is None else read_trace(trace_text, columns)
     check_writable(log_path)
     models = find_qoes(qoe)

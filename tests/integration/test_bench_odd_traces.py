@@ -85,6 +85,53 @@ def test_simulate_many_reads_the_same_columns_and_warns_of_the_rest(folder: Path
     assert again["elapsed_s"][0] > table["elapsed_s"][1]
 
 
+def test_columns_of_what_is_no_file_are_refused_wherever_they_are_given(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    text = PLAN.format(more='columns = "time=1:ms,rate=2:kbit"').replace(
+        '"set"', '"profile:sitespeed-3g"'
+    )
+    Path("plan.toml").write_text(text)
+    columns = ["--columns", "time=1:ms,rate=2:kbit"]
+    url = "http://127.0.0.1:9/x.m3u8"
+    for words in (
+        ["bench", "plan", "plan.toml"],
+        ["simulate", "package", "--trace", "profile:sitespeed-3g", *columns],
+        ["play", url, "--trace", "profile:sitespeed-3g", *columns],
+        ["play", url, *columns],
+        ["shape", "--trace", "profile:sitespeed-3g", "--upstream", "127.0.0.1:9", *columns],
+        ["simulate", "--preset", "sabre", "--movie", "movie.json", *columns, "--network",
+         "profile:sitespeed-3g"],
+    ):  # fmt: skip
+        Path("movie.json").write_text(
+            '{"segment_duration_ms": 4000, "bitrates_kbps": [200], "segment_sizes_bits": [[8000]]}'
+        )
+        assert main(words) == 1, words
+        assert "say how a file is read, and " in capsys.readouterr().err
+
+
+def test_a_plan_over_parts_of_recordings_is_told_the_key_that_puts_them_together(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for home in range(3):
+        for page in range(8):
+            rows = (f"{n},{1500 + home * 100 + page * 10 + n}\n" for n in range(20))
+            Path(f"set/trace_{home}_page{page}.csv").write_text("t_s,kbps\n" + "".join(rows))
+    Path("plan.toml").write_text(PLAN.format(more="").replace('"set"', '"set/*.csv"'))
+    assert main(["bench", "plan", "plan.toml"]) == 0
+    told = capsys.readouterr()
+    assert "independent    24 files" in told.out
+    assert "24 of 24 files seem to be parts of 3 others by their names" in told.err
+    key = f"cluster = {told.err.partition('say cluster = ')[2].partition(', and if')[0]}"
+    Path("plan.toml").write_text(PLAN.format(more=key).replace('"set"', '"set/*.csv"'))
+    assert main(["bench", "plan", "plan.toml"]) == 0
+    told = capsys.readouterr()
+    assert "independent    3 recordings" in told.out
+    assert "seem to be parts" not in told.err
+
+
 def test_commands_that_play_take_columns(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

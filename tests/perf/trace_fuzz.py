@@ -32,6 +32,7 @@ COLUMNS = (
     "time=timestamp,rate=dl_bitrate:kbit,run=state",
     "time=time_s,rate=kbps,rtt=rtt_ms,loss=loss_pct", "time=1,end=2,rate=last:mbit",
     "time=timestamps:s,rate=bandwidths:mbit", "duration=duration_ms:ms,rate=bandwidth_kbps",
+    "time=1:ms,bytes_total=2:B", "time=1,rate=2:kbit,decimal=comma", "time=1:mdy,rate=2:kbit",
 )  # fmt: skip
 PIECES = [*_WORDS.split(b" "), b" ", b"\n\n", b"\xd9\xa1", b"[" * 2000]
 

@@ -14,6 +14,7 @@ from abr import __version__, registry
 from abr.decision import Algorithm, Rule
 from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
+from abr.files.traces import check_columns
 from abr.generators import generate_many
 from abr.generators.model import Model
 from abr.media import Presentation
@@ -27,10 +28,10 @@ from bench.experiments.clusters import (
     Clustering,
     Members,
     cluster_of,
-    doubt_slices,
     read_members,
 )
 from bench.experiments.experiment import Contender, Experiment, NetworkTrace
+from bench.experiments.parts import doubt_parts
 from bench.experiments.planfile import (
     AlgorithmEntry,
     Plan,
@@ -129,6 +130,7 @@ def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
     """
     if entry.generate:
         return _Recorded()
+    check_columns(entry.columns or None, entry.files)
     words = [word if ":" in word else str(folder / word) for word in entry.files]
     members = _members(entry.cluster, folder)
     good: list[NetworkTrace] = []
@@ -152,7 +154,7 @@ def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
     if entry.limit and entry.limit < len(good):
         chosen = [k * len(good) // entry.limit for k in range(entry.limit)]
         good, places = [good[k] for k in chosen], [places[k] for k in chosen]
-    sliced = "" if entry.cluster.is_said else doubt_slices(places)
+    sliced = "" if entry.cluster.is_said else doubt_parts(places)
     told = (*doubts.find(), sliced) if sliced else doubts.find()
     return _Recorded(tuple(good), tuple(bad), tuple(places), told)
 

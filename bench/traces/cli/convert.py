@@ -64,7 +64,7 @@ def convert(
     from bench.traces.names import Names, suffix_of
 
     check_writable_format(form)
-    check_format(source_form, columns)
+    check_format(files, source_form, columns)
     check_folder(out)
     # Before any reading: files of one trace each, as nearly all are.
     likely = Names(suffix_of(form))

@@ -141,7 +141,7 @@ def concat(
     from bench.traces.files import Doubts, check_format, note_left_out, read_source, sources
 
     # Word by word, because the same file may be meant twice.
-    check_format(None, columns)
+    check_format(files, None, columns)
     reads = [read_source(each, columns=columns) for word in files for each in sources([word])]
     bad = [each for each in reads if each.error]
     if bad:

@@ -42,6 +42,7 @@ def list_traces(files: tuple[str, ...], columns: str | None, as_json: bool) -> N
     """List built-in profiles, generators and demo networks, and the traces in FILEs.
 
     Names beginning with `profile:` or `generate:` stand for a file wherever one is taken.
+    Files that cannot be read are named and skipped; the exit code is then 1.
 
     \b
     Examples:
@@ -49,18 +50,20 @@ def list_traces(files: tuple[str, ...], columns: str | None, as_json: bool) -> N
       abr traces list traces/ "more/*.csv"
       abr traces list --json
     """
-    from bench.traces.files import Doubts, check_format, note_left_out, read_each
+    from bench.traces.files import Doubts, check_format, need_some, note_left_out, read_each
 
-    check_format(None, columns)
+    check_format(files, None, columns)
     doubts = Doubts()
-    rows, bad = built_in() if not files else [], []
+    rows, bad, good = built_in() if not files else [], [], 0
     for read in read_each(files, None, "reading", columns):
         doubts.add(read.readings)
         bad += [read] if read.error else []
+        good += not read.error
         several = len(read.readings) > 1
         for each in read.readings:
             name = f"{read.source.text}#{each.trace.name}" if several else read.source.text
             rows.append(Row("file", name, f"{each.format}, {outline(each.trace)}"))
+    need_some(len(rows), bad)
     if as_json:
         errors = [{"file": each.source.text, "error": each.error} for each in bad]
         told = {"traces": [row._asdict() for row in rows], "doubts": doubts.find()}
@@ -72,6 +75,8 @@ def list_traces(files: tuple[str, ...], columns: str | None, as_json: bool) -> N
         )
         doubts.tell()
         note_left_out(bad)
+    if bad:
+        raise InputError(f"{len(bad)} of {len(bad) + good} files could not be read; left out")
 
 
 def built_in() -> list[Row]:
@@ -148,7 +153,7 @@ def stats(
     from bench.traces.files import Doubts, check_format, need_some, note_left_out, read_each
     from bench.traces.table import stats_text
 
-    check_format(form, columns)
+    check_format(files, form, columns)
     doubts = Doubts()
     bad: list[Read] = []
     found: list[TraceStats] = []
@@ -214,13 +219,14 @@ def validate(
     """
     from bench.traces.files import Doubts, check_format, read_each
 
-    check_format(form, columns)
+    check_format(files, form, columns)
     doubts = Doubts()
     verdicts = []
     for read in read_each(files, form, "checking", columns):
         doubts.add(read.readings)
         verdicts.append(_verdict(read.source.text, read.readings, read.error))
-    about_all = doubts.find() if len(verdicts) > 1 else ()
+    said = {remark for verdict in verdicts for remark in verdict["remarks"]}
+    about_all = [each for each in doubts.find() if len(verdicts) > 1 and each not in said]
     counts = {word: sum(v["verdict"] == word for v in verdicts) for word in WORDS}
     if as_json:
         click.echo(json.dumps({"files": verdicts, "counts": counts, "doubts": about_all}))

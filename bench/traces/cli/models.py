@@ -170,7 +170,7 @@ def fit_model(
     from bench.traces.cli.write import check_free, write_result
     from bench.traces.files import Doubts, check_format, need_some, note_left_out, read_each
 
-    check_format(form, columns)
+    check_format(files, form, columns)
     path = out or Path(f"{name}.json")
     check_free([path], force=force)
     reads = list(read_each(files, form, "reading", columns))

@@ -96,7 +96,7 @@ def plot(
 
     if out.suffix.lower() not in FORMS:
         raise InputError(f"{out}: not a picture's name; expected one that ends in .svg or .png")
-    check_format(form, columns)
+    check_format(files, form, columns)
     check_free([out], force=force)
     meant = sources(files)
     reads = [read_source(each, form, columns) for each in progress(meant[:limit], "reading")]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from abr import registry
 from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import AbrError, InputError, TraceFormatError
-from abr.files.traces import resolve_readings
+from abr.files.traces import check_columns, resolve_readings
 from abr.media import Presentation
 from abr.qoe import Model, check_distinct, named
 from abr.trace import Trace
@@ -256,6 +256,7 @@ def _networks(
     given: Sequence[TraceSource], columns: str | Mapping[str, object] | None
 ) -> list[Trace]:
     """All traces, no two called the same; what is odd about them together is warned of."""
+    check_columns(columns, given)
     readings: list[Reading] = []
     traces: list[Trace] = []
     places: list[str] = []

@@ -6,7 +6,7 @@ import pytest
 
 from abr.errors import ConfigError, TraceFormatError
 from abr.trace import Trace
-from abr.traceformats import read_readings, read_trace
+from abr.traceformats import Reading, find_set_doubts, read_readings, read_trace
 from abr.traceformats.columns import parse_columns, suggest_columns
 
 
@@ -106,7 +106,7 @@ def test_what_is_missing_is_dropped_and_counted_and_long_gaps_are_told() -> None
     ("columns", "says"),
     [
         ("time=1,rat=2", "columns: found 'rat'; did you mean 'rate'?"),
-        ("time=1", "columns: expected either rate or bytes"),
+        ("time=1", "columns: expected one of rate, bytes and bytes_total"),
         ("rate=1:kbit", "columns: expected one of time, duration and step"),
         ("time=1,step=1s,rate=2", "columns: expected one of time, duration and step"),
         ("time=1,rate=2:miles", "columns: rate=2:miles; expected a unit of bit, kbit"),
@@ -117,6 +117,11 @@ def test_what_is_missing_is_dropped_and_counted_and_long_gaps_are_told() -> None
         ("time=1,rate=2:kbit,applies=later", "applies=later; expected until or since"),
         ("duration=1:s,end=2,rate=3:kbit", "columns: end goes with time and rate"),
         ("time=1:s,bytes=2:B,rtt=3:ms", "columns: rtt and loss go with rate"),
+        ("time=1:s,bytes_total=2:B,loss=3:pct", "columns: rtt and loss go with rate"),
+        ("time=1:s,bytes_total=2:B,rate=3:bit", "expected one of rate, bytes and bytes_total"),
+        ("step=1s,rate=2:kbit,applies=since", "columns: applies=since goes with time and rate"),
+        ("time=1:s,bytes=2:B,applies=until", "columns: applies=until goes with time and rate"),
+        ("time=1:hours,rate=2:kbit", "expected a unit of s, ms, us or ns, or date, dmy, mdy"),
         ("time=1:s,rate=2:kbit,run=3:s", "columns: run=3:s; expected columns without a unit"),
     ],
 )
@@ -159,6 +164,111 @@ def test_the_columns_of_a_table_are_guessed_for_its_error() -> None:
     assert suggest_columns(["run", "seq_num", "throughput_mbps"]) == (
         "--columns time=seq_num,rate=throughput_mbps"
     )
+    assert suggest_columns(["t", "rx_bytes"]) == "--columns time=t,bytes_total=rx_bytes"
+    assert suggest_columns(["time", "bytes"]) == "--columns time=time,bytes=bytes"
     assert suggest_columns(["Timestamp", "Bandwidth"]) == (
         "--columns time=Timestamp,rate=Bandwidth:UNIT"
     )
+
+
+def dated(*stamps: str, columns: str = "time=1,rate=2:kbit") -> list[float]:
+    text = "\n".join(f"{stamp}\t{k}" for k, stamp in enumerate(stamps, 1))
+    times_s = read_trace(text.encode(), name="x", columns=columns).times_s
+    return [float(time_s) for time_s in times_s[: len(stamps)]]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        ("29.11.2026 10:00:00", "29.11.2026 10:00:01,5"),
+        ("29.11.2026 10:00:00", "29.11.2026 10:00:01.5"),
+        ("29/11/2026 22:00:00", "29/11/2026 22:00:01.5"),
+        ("11/29/2026 10:00:00 PM", "11/29/2026 10:00:01.5 PM"),
+        ("1/2/2026 11:59:59 am", "1/2/2026 12:00:00.5 pm"),
+        ("31-12-2026 23:59:59.5", "01-01-2027 00:00:01"),
+        ("2026/11/29 10:00:00", "2026/11/29 10:00:01.5"),
+        ("2026-11-29T10:00:00Z", "2026-11-29T10:00:01.5Z"),
+        ("10:00:00,25", "10:00:01,75"),
+        ("23:59:59", "00:00:00.5"),
+        ("11:59:59 PM", "12:00:00.5 AM"),
+    ],
+)
+def test_dates_of_many_countries_are_read(stamps: tuple[str, str]) -> None:
+    assert dated(*stamps) == pytest.approx([0, 1.5])
+
+
+def test_minutes_without_seconds_are_a_time_of_a_date() -> None:
+    assert dated("29.11.2026 10:00", "29.11.2026 10:01") == [0, 60]
+
+
+def test_a_day_that_may_be_a_month_is_refused_only_where_it_matters() -> None:
+    nights = "01/02/2026 23:59:59", "02/02/2026 00:00:00"
+    with pytest.raises(TraceFormatError, match=r"x:2: .* time=COLUMN:dmy or time=COLUMN:mdy"):
+        dated(*nights)
+    assert dated(*nights, columns="time=1:dmy,rate=2:kbit") == [0, 1]
+    assert dated(*nights, columns="time=1:mdy,rate=2:kbit") == [0, 31 * 86400 - 86399]
+    assert dated(*(each.replace("/", ".") for each in nights)) == [0, 1]
+    with pytest.raises(TraceFormatError, match=r"x:2: found time '32/01/2026 10:00:00'; expected"):
+        dated("30/01/2026 10:00:00", "32/01/2026 10:00:00")
+
+
+def counted(text: str, columns: str = "time=1:s,bytes_total=2:B") -> Reading:
+    (reading,) = read_readings(text.encode(), name="x", columns=columns)
+    return reading
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("t,rx\n0,7000\n1,107000\n3,207000\n5,507000\n", "time=t:s,bytes_total=rx:B"),
+        ("t,kB\n0,7\n1,107\n3,207\n5,507\n", "time=t:s,bytes_total=kB"),
+        ("t,a,b\n0,7,0\n1,57,50\n3,57,150\n5,257,250\n", "time=t:s,bytes_total=a+b:kB"),
+        ("9,7\n1,107\n2,207\n2,507\n", "duration=1:s,bytes_total=2:kB"),
+        ("t,rx\n0,7\n1,107\n2,-\n3,207\n5,507\n", "time=t:s,bytes_total=rx:kB"),
+    ],
+)
+def test_a_running_counter_says_what_arrived_between_its_readings(text: str, columns: str) -> None:
+    assert periods(counted(text, columns).trace) == STEPS
+
+
+def test_where_a_counter_was_reset_or_wrapped_the_time_is_left_out_and_told() -> None:
+    reading = counted("0,4294900000\n1,4295000000\n2,50000\n4,150000\n", "time=1:s,bytes_total=2:B")
+    assert periods(reading.trace) == [(1, 800), (3, 400)]
+    assert reading.remarks == (
+        "the counter falls in 1 row (first on line 3), reset or wrapped: 1 s in all, left out",
+    )
+
+
+def test_a_last_row_without_an_amount_is_left_out() -> None:
+    """Amounts arrived before their row, so a row of only a time ends nothing."""
+    for key, text in (("bytes", "0,9\n1,100\n3,\n"), ("bytes_total", "0,9\n1,109\n3,\n")):
+        reading = counted(text, f"time=1:s,{key}=2:kB")
+        assert periods(reading.trace) == [(1, 800)]
+        assert reading.remarks == ("1 row without a value, left out",)
+
+
+def test_each_run_has_a_counter_of_its_own() -> None:
+    text = "1,0,500\n1,1,600\n2,0,0\n2,1,100\n".replace(",", "\t")
+    readings = read_readings(text.encode(), name="x", columns="run=1,time=2,bytes_total=3:kB")
+    assert [periods(each.trace) for each in readings] == [[(1, 800)], [(1, 800)]]
+    assert [each.remarks for each in readings] == [(), ()]
+
+
+def test_amounts_are_not_taken_for_a_counter_nor_a_counter_for_amounts() -> None:
+    amounts = "".join(f"{k},{(k * 7919) % 1000}000\n" for k in range(40))
+    with pytest.raises(
+        TraceFormatError, match=r"the counter falls in \d+ of 39 rows; .* bytes=2:B"
+    ):
+        counted(amounts)
+    assert counted(amounts, "time=1:s,bytes=2:B").remarks == ()
+    running = "".join(f"{k},{10**6 * k + k % 3}\n" for k in range(40))
+    (remark,) = counted(running, "time=1:s,bytes=2:B").remarks
+    assert remark.endswith("if it is a running counter: bytes_total=2:B")
+    assert counted(running).remarks == ()
+
+
+def test_counters_are_doubted_once_in_a_set() -> None:
+    running = "".join(f"{k},{10**6 * k}\n" for k in range(40)).encode()
+    readings = read_readings(running, name="a", columns="time=1:s,bytes=2:B")
+    (doubt,) = find_set_doubts([*readings, *readings])
+    assert doubt.startswith("in 2 traces, what arrives never falls")

@@ -70,7 +70,14 @@ BAD: list[tuple[str | None, bytes, str]] = [
     ("cooked", b"0 1\n0 2\n", "t.x: lasts 0 s; expected a trace with some length"),
     ("cooked", b"0 1\n5 0\n6 0\n", NOTHING),
     ("cooked", b"0 1\n1e999 2\n", "t.x:2: found time '1e999'; expected a finite number"),
-    ("csv", b"0,1\n1,2,3\n", "t.x:2: found 3 columns; expected t_s,kbps in every row"),
+    (
+        "csv",
+        b"0,1\n1,2,3\n",
+        (
+            "t.x:2: found 3 columns; expected t_s,kbps in every row (if these are decimal commas, "
+            "separate columns by ;)"
+        ),
+    ),
     (
         "csv",
         b"0,1,2,3,4\n",
@@ -259,7 +266,14 @@ BAD: list[tuple[str | None, bytes, str]] = [
     ("puffer", PUFFER + b"1,a,5\n2000000000,a,0\n", f"t.x: none of 1 sessions {DEAD}"),
     (None, b"", f"t.x: the file is empty; expected a trace in one of {ANY}"),
     (None, b"\n \n", f"t.x: the file is empty; expected a trace in one of {ANY}"),
-    (None, b"\xff\xfe\x00", f"t.x: byte 0 is not text; expected a trace in one of {ANY}"),
+    (
+        None,
+        b"0 1\n\xff\xfe\x00",
+        (
+            f"t.x: byte 4 is not text in UTF-8; expected a trace in one of {ANY}; if it is text, "
+            "save it as UTF-8"
+        ),
+    ),
     (
         None,
         b"These are notes\n",
@@ -329,7 +343,10 @@ BAD: list[tuple[str | None, bytes, str]] = [
     (
         "mtu",
         b"Time,Sent Bytes,RATE(MBit/s)\nnoon,1,2\n",
-        "t.x:2: found time 'noon'; expected a date like the first, or a number",
+        (
+            "t.x:2: found time 'noon'; expected a number, or a date like the first, such as "
+            "2024-01-31 10:00:00 or 31.01.2024 10:00:00"
+        ),
     ),
     (
         "mtu",

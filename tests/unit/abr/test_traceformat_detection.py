@@ -49,7 +49,7 @@ def test_two_columns_of_a_cooked_trace_may_repeat_a_rate() -> None:
         ("1.5 2.5 1.0 4 5\n", "--columns rate=1:mbit,step=1s"),
         ("0 1 2\n1 2 3\n", "--columns time=1:s,rate=2:mbit"),
         ("time rate\n0 1\n", "--columns time=time,rate=rate:UNIT"),
-        ("time_s;rate_kbps\n0;1\n", "--columns time=time_s,rate=rate_kbps"),
+        ("sent_s;rate_kbps\n0;1\n", "--columns time=TIME,rate=rate_kbps"),
         ("time\tdl rate\n0\t1\n", "--columns time=time,rate=2:UNIT"),
         ('{"ts": 0, "tput_mbps": 1}\n{"ts": 1, "tput_mbps": 2}\n', "time=ts,rate=tput_mbps"),
     ],

@@ -86,7 +86,7 @@ def test_a_bom_and_windows_line_ends_are_no_matter(kind: str) -> None:
 BAD = [
     (b"", "the file is empty"),
     (b"\n \n", "the file is empty"),
-    (b"\xff\xfe\x00", "byte 0 is not text"),
+    (b"\xff\xfe\x00", "byte 2 is not text"),
     (b"hello world, this is text", "t.x:1: found .* expected"),
     (b"These are notes\n", "t.x:1: found 'These are notes'; expected the start of"),
     (b"5\n3\n", "t.x:2: time 3 ms comes after 5 ms; times must not decrease"),

@@ -9,7 +9,6 @@ from bench.experiments.clusters import (
     cluster_of,
     cluster_of_row,
     count_by_kind,
-    doubt_slices,
     name_units,
     read_clustering,
     read_members,
@@ -81,34 +80,3 @@ def test_what_is_counted_has_its_plural() -> None:
     assert name_units(count_by_kind(clusters)) == "2 households, 2 cities and 1 draw"
     assert name_units({"class": 1}) == "1 class"
     assert name_units({"class": 3, "day": 2}) == "3 classes and 2 days"
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        [f"fcc/trace_{unit}_http---www.{page}.com" for unit in (909, 12) for page in "abc"],
-        [f"bus.oslo-report.2010-09-{day}_1407_{k}.log" for day in (28, 29) for k in range(3)],
-        [f"a/B_2019.12.16_13.40.04-{k}.csv" for k in range(5)],
-    ],
-)
-def test_names_of_parts_are_doubted_and_the_remedy_works(names: list[str]) -> None:
-    doubt = doubt_slices(names)
-    assert doubt.startswith(f"{len(names)} of {len(names)} files seem to be parts of ")
-    rule = read_clustering(doubt.partition("cluster = ")[2].partition(", and if")[0].strip("'"))
-    units = {cluster_of(rule, name) for name in names}
-    assert len(units) == int(doubt.partition("parts of ")[2].split()[0]) < len(names)
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        [f"norway_{kind}_{k}" for kind in ("bus", "tram") for k in range(20)],
-        [f"hd_trace{k:04}.json" for k in range(20)],
-        [f"trace_{unit}_http---www.msn.com" for unit in range(100, 120)],
-        [f"report.2010-09-{day}_{hour}07CEST.log" for day in range(10, 20) for hour in (14, 16)],
-        [f"B_2019.12.{day}_13.40.04.csv" for day in range(10, 20)],
-        ["a_100_1.csv", "a_100_2.csv", "b.csv"],
-    ],
-)
-def test_names_of_whole_recordings_are_not_doubted(names: list[str]) -> None:
-    assert doubt_slices(names) == ""

@@ -89,7 +89,7 @@ def test_list_names_what_is_found_and_what_is_not(run: Run, place: Path) -> None
     assert "traces/home.csv" in said.out
     assert "csv, 8 s, 1.75 Mbit/s" in said.out
     assert "left out: traces/bad.csv:1:" in said.err
-    assert said.code == 0
+    assert said.complaint == "1 of 4 files could not be read; left out"
 
 
 def test_stats_of_a_folder_is_a_table(run: Run) -> None:
@@ -396,6 +396,57 @@ def test_a_wrong_option_of_columns_is_told_before_anything_is_read(
 ) -> None:
     kilobits(place, 1)
     assert run(*words).complaint.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("list", "profile:sitespeed-3g"),
+        ("stats", "profile:sitespeed-3g", "generate:lte-driving:1:60"),
+        ("validate", "profile:sitespeed-3g"),
+        ("plot", "profile:sitespeed-3g", "--out", "x.svg"),
+        ("convert", "profile:sitespeed-3g", "--to", "csv", "--out", "x"),
+        ("slice", "profile:sitespeed-3g", "--start", "0", "--end", "1", "--out", "x.csv"),
+        ("scale", "profile:sitespeed-3g", "--mean-mbps", "1", "--out", "x.csv"),
+        ("concat", "profile:sitespeed-3g", "--out", "x.csv"),
+        ("fit", "generate:lte-driving:1:60", "--name", "x", "--out", "x.json"),
+    ],
+)
+def test_columns_that_no_file_is_read_by_are_refused(
+    run: Run, place: Path, words: tuple[str, ...]
+) -> None:
+    said = run(*words, "--columns", "time=1:s,rate=2:kbit")
+    assert said.complaint.startswith("columns time=1:s,rate=2:kbit say how a file is read, and ")
+    assert not list(place.glob("x*"))
+
+
+@pytest.mark.parametrize("command", ["list", "stats", "validate", "plot", "convert", "fit"])
+def test_each_command_reads_a_table_of_decimal_commas_as_told(
+    run: Run, place: Path, command: str
+) -> None:
+    rows = (f"29.11.2026 10:0{k // 60}:{k % 60:02};{1500 + k},25\r\n" for k in range(90))
+    (place / "de.csv").write_text("\ufeffZeit;Rate\r\n" + "".join(rows))
+    more = {
+        "plot": ["--out", "x.svg"],
+        "convert": ["--to", "json", "--out", "x"],
+        "fit": ["--name", "x", "--out", "x.json"],
+    }
+    words = [command, "de.csv", *more.get(command, []), "--json", "--columns"]
+    said = run(*words, "time=Zeit,rate=Rat:kbit")
+    assert "found no column 'Rat' in 'Zeit, Rate'" in said.out + said.err
+    assert said.code == 1
+    assert run(*words, "time=Zeit,rate=Rate:kbit").code == 0
+
+
+def test_a_counter_read_as_amounts_is_doubted_in_figures(run: Run, place: Path) -> None:
+    (place / "eth0.csv").write_text("".join(f"{k},{k * 125000}\n" for k in range(40)))
+    doubt = "if it is a running counter: bytes_total=2:B"
+    assert doubt in run("stats", "eth0.csv", "--columns", "time=1:s,bytes=2:B").err
+    said = run("validate", "eth0.csv", "traces", "--columns", "time=1:s,bytes=2:B")
+    assert said.out.count(doubt) == 1
+    told = run("stats", "eth0.csv", "--columns", "time=1:s,bytes_total=2:B", "--json").json
+    assert told["traces"][0]["mean_bps"] == 1e6
 
 
 def test_odd_files_of_a_folder_are_named_and_left_out(run: Run, place: Path) -> None:
