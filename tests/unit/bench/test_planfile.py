@@ -95,7 +95,7 @@ def test_columns_of_a_plan_are_those_of_the_command_line(value: str) -> None:
 
 def test_wrong_columns_of_a_plan_are_told_with_their_line() -> None:
     text = LEAST.replace('generate = "3g-commute"', 'files = ["a"]\ncolumns = "time=1"')
-    with pytest.raises(ConfigError, match=r"p:5: columns: expected either rate or bytes"):
+    with pytest.raises(ConfigError, match=r"p:5: columns: expected one of rate, bytes and"):
         read_plan(text, name="p")
     with pytest.raises(ConfigError, match="columns goes with files, not with generate"):
         read_plan(LEAST.replace("3g-commute", '3g-commute"\ncolumns = "time=1,rate=2'), name="p")
