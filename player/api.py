@@ -27,7 +27,7 @@ from abr.qoe import shortfall
 from abr.redaction import Redactor
 from abr.trace import Trace
 from origin.tokens.redaction import redact
-from player.arguments import check, refuse_coroutines
+from player.arguments import check, kind_of, refuse_coroutines
 from player.bounds import PLANNED, about_bound
 from player.config import PlayerConfig
 from player.playback.session import PlaybackSession
@@ -96,7 +96,7 @@ def simulate(
     from transcode.files.reader import is_package, read_presentation
 
     check("simulate", source=source, trace=trace, params=params, config=config, link=link)
-    check("simulate", max_play_s=max_play_s)
+    check("simulate", max_play_s=max_play_s, raise_on_error=raise_on_error)
     if (trace is None) == (link is None):
         raise ConfigError("give either a trace or a link")
     config = config or PlayerConfig()
@@ -180,6 +180,7 @@ async def play(
     from player.drivers.transport import HttpTransport
 
     check("play", url=url, trace=trace, params=params, config=config, max_play_s=max_play_s)
+    check("play", insecure=insecure, raise_on_error=raise_on_error)
     check("play", on_progress=on_progress, on_end=on_end, sink=sink, headers=headers, cmcd=cmcd)
     wrong = f"{redact(Redactor().url(url))}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
     try:
@@ -338,7 +339,7 @@ def as_algorithm(
         raise ConfigError("params belong to a registered name; give a Rule with its parameters")
     if not (callable(algorithm) or isinstance(algorithm, Rule) or hasattr(algorithm, "choose")):
         raise AlgorithmError(
-            f"algorithm is {algorithm!r}; expected a name, a Rule, or what makes one"
+            f"algorithm is {kind_of(algorithm)}; expected a name, a Rule, or what makes one"
         )
     return fresh(algorithm)
 

@@ -9,6 +9,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import NamedTuple
 
 from abr.decision import Rule
@@ -37,7 +38,13 @@ def _has(method: str) -> Callable[[object], bool]:
 
 
 def _is_number(found: object) -> bool:
-    return isinstance(found, (int, float)) and not isinstance(found, bool)
+    return isinstance(found, Real) and not isinstance(found, bool)
+
+
+def _is_named(found: object) -> bool:
+    if not isinstance(found, Mapping):
+        return found is None
+    return all(isinstance(name, str) for name in found)
 
 
 def _are_fields(found: object) -> bool:
@@ -69,7 +76,7 @@ RULES: Mapping[str, _Rule] = {
         ),
         "the name of an algorithm, a Rule, what makes one, or several of these",
     ),
-    "params": _Rule(_of(Mapping, lacks=True), "a mapping of names to values, or None"),
+    "params": _Rule(_is_named, "a mapping of names, as text, to values, or None"),
     "headers": _Rule(_are_fields, "a mapping of names to values, all text, or None"),
     "link": _Rule(_has("request"), "a link, which has request(), or None"),
     "sink": _Rule(_has("add"), "an object with add(), or None"),
@@ -79,7 +86,11 @@ RULES: Mapping[str, _Rule] = {
         lambda found: found is None or hasattr(found, "carriage"), "a CmcdConfig, or None"
     ),
     "max_play_s": _Rule(_is_number, "seconds, as a number"),
-    "threads": _Rule(lambda found: _is_number(found) and isinstance(found, int), "a whole number"),
+    "threads": _Rule(
+        lambda found: _is_number(found) and isinstance(found, Integral), "a whole number"
+    ),
+    "raise_on_error": _Rule(_of(bool), "True or False"),
+    "insecure": _Rule(_of(bool), "True or False"),
 }
 """By the name of the argument."""
 
@@ -126,12 +137,12 @@ def refuse_coroutines(**called: object) -> None:
 def _check_one(function: str, name: str, rule: _Rule, found: object) -> None:
     where = f"{function}({'source' if name == 'presented' else name}=...)"
     if not rule.fits(found):
-        raise ArgumentError(f"{where}: found {_kind_of(found)}; expected {rule.expected}")
+        raise ArgumentError(f"{where}: found {kind_of(found)}; expected {rule.expected}")
     least, unit = {"max_play_s": (0, " s"), "threads": (1, "")}.get(name, (-math.inf, ""))
-    if isinstance(found, (int, float)) and not found >= least:
+    if isinstance(found, Real) and not float(found) >= least:
         raise ConfigError(f"{where}: {name} is {found}; expected {least}{unit} or more")
 
 
-def _kind_of(found: object) -> str:
+def kind_of(found: object) -> str:
     """What it is; not its value, which may be a secret."""
     return "None" if found is None else f"a value of type {type(found).__name__}"

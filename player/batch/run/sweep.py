@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import math
-import os
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abr import registry
-from abr.decision import Algorithm, Chooser, Rule, fresh
-from abr.errors import AbrError, InputError, TraceFormatError
-from abr.files.traces import check_columns, resolve_readings
+from abr.decision import Algorithm
+from abr.errors import AbrError, InputError
 from abr.media import Presentation
-from abr.qoe import Model, check_distinct, named
+from abr.qoe import Model
 from abr.trace import Trace
 from abr.traceedit import rotate
-from abr.traceformats import Reading, find_set_doubts
-from abr.traceformats.names import distinguish
 from player.api import as_algorithm, told_of_player
-from player.arguments import check, check_each
+from player.arguments import check, check_each, kind_of
 from player.batch.figures import VIEWED, figures_of, viewed_figures, viewing_of_session
 from player.batch.run.batch import Engine, run_batch
+from player.batch.run.combinations import (
+    Source,
+    TraceSource,
+    Wanted,
+    check_labels,
+    labelled,
+    models_of,
+    need_some,
+    networks_of,
+    presentations_of,
+    seeds_of,
+    several,
+)
 from player.batch.simulators import load
 from player.batch.stalls import stalls_of
 from player.config import PlayerConfig
-from transcode.files.reader import read_presentation
-
-Source = str | Path | Presentation
-"""A package's folder, or a presentation."""
-TraceSource = str | Path | Trace
-"""A trace; a file or folder of traces; ``profile:NAME`` or ``generate:CLASS:SEED[:SECONDS]``."""
-
-Wanted = str | Algorithm | Chooser
-"""A registered name, a ``Rule``, what makes an object with ``choose(seen)``, or such an object."""
 
 FIGURES = (
     ("startup_s", np.float64),
@@ -120,8 +117,8 @@ def simulate_many(
         AlgorithmError: an algorithm is unknown, breaks its contract, or cannot be compiled
             where that is asked for.
         QoEError: a QoE is unknown, or needs what sessions lack.
-        ArgumentError, ConfigError: an argument of the wrong type, or out of range.
-        InputError: nothing to play, or seeds that are none.
+        ArgumentError, ConfigError: an argument of the wrong type, out of range, or of no use.
+        InputError: nothing to play, seeds that are none, or two rows could not be told apart.
     """
     check_each("simulate_many", sources=sources, traces=traces, qoe=qoe)
     check(
@@ -134,35 +131,37 @@ def simulate_many(
     )
     config = config or PlayerConfig()
     if engine not in get_args(Engine):
-        raise InputError(f"engine is {engine!r}; expected one of {', '.join(get_args(Engine))}")
-    if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
-        seeds = list(seeds)  # of an iterator, too
-    if not _are_seeds(seeds):
-        raise InputError(f"seeds are {seeds!r}; expected several whole numbers of 0 or more")
-    presentations = [_presentation(each) for each in _several(sources)]
-    networks = _networks(_several(traces), columns)
-    labelled = list(_labelled(algorithms))
-    for what, found in (
-        ("presentations", presentations),
-        ("traces", networks),
-        ("algorithms", labelled),
-        ("seeds", seeds),
-    ):
-        if not len(found):
-            raise InputError(f"no {what}; give at least one")
-    cases = [
-        _Case(presentation, label, _for_seed(made, label, seed, config), seed)
-        for presentation in presentations
-        for label, made in labelled
-        for seed in seeds
-    ]
-    models = _models(qoe)
+        said = repr(engine) if isinstance(engine, str) else kind_of(engine)
+        raise InputError(f"engine is {said}; expected one of {', '.join(get_args(Engine))}")
+    networks = networks_of(several(traces), columns)
+    cases = _cases(presentations_of(several(sources)), algorithms, seeds_of(seeds), config)
+    need_some("traces", networks)
+    models = [model for model in models_of(qoe) if model.name not in dict(FIGURES)]
     parts, total = [], len(cases) * len(networks)
     for number, case in enumerate(cases, start=1):
         parts.append(_play(case, networks, config, max_play_s, engine, threads, models))
         if on_progress is not None:
             on_progress(number * len(networks), total)
     return np.concatenate(parts)  # texts become as wide as the longest of their field
+
+
+def _cases(
+    presentations: Sequence[Presentation],
+    algorithms: Wanted | Sequence[Wanted] | Mapping[str, Wanted],
+    seeds: Sequence[int],
+    config: PlayerConfig,
+) -> list[_Case]:
+    """Every algorithm over every presentation for every seed."""
+    wanted = list(labelled(algorithms))
+    check_labels([label for label, _ in wanted])
+    for what, found in (("presentations", presentations), ("algorithms", wanted), ("seeds", seeds)):
+        need_some(what, found)
+    return [
+        _Case(presentation, label, _for_seed(made, label, seed, config), seed)
+        for presentation in presentations
+        for label, made in wanted
+        for seed in seeds
+    ]
 
 
 def _play(
@@ -225,103 +224,6 @@ def _play(
         ("ended", f"U{max(len(row[-1]) for row in rows)}"),
     ]
     return np.array(rows, dtype=dtype)
-
-
-def _models(given: str | Model | Sequence[str | Model]) -> list[Model]:
-    """QoEs to score by; QoE_lin is in every row."""
-    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-    models = [named(each) if isinstance(each, str) else each for each in several]
-    check_distinct(models)
-    return [model for model in models if model.name not in dict(FIGURES)]
-
-
-def _are_seeds(given: object) -> bool:
-    """Whether they can be the seeds of NumPy's generators."""
-    if not isinstance(given, list):
-        return False
-    return all(isinstance(each, int | np.integer) and each >= 0 for each in given)
-
-
-def _several(given: Any) -> Sequence[Any]:
-    if isinstance(given, str | os.PathLike | Presentation | Trace):
-        return [given]
-    return list(given)
-
-
-def _presentation(source: Source) -> Presentation:
-    return source if isinstance(source, Presentation) else read_presentation(source)
-
-
-def _networks(
-    given: Sequence[TraceSource], columns: str | Mapping[str, object] | None
-) -> list[Trace]:
-    """All traces, no two called the same; what is odd about them together is warned of."""
-    check_columns(columns, given)
-    readings: list[Reading] = []
-    traces: list[Trace] = []
-    places: list[str] = []
-    for source in given:
-        if isinstance(source, Trace):
-            traces.append(source)
-            places.append("")
-            continue
-        for place, reading in _readings(Path(source), columns):
-            readings.append(reading)
-            traces.append(reading.trace)
-            places.append(place)
-    for doubt in find_set_doubts(readings):
-        warnings.warn(doubt, stacklevel=3)
-    names = distinguish([trace.name for trace in traces], places)
-    return [trace.named(name) for trace, name in zip(traces, names, strict=True)]
-
-
-def _readings(
-    path: Path, columns: str | Mapping[str, object] | None
-) -> Iterator[tuple[str, Reading]]:
-    """The traces of a file, or of all files of a folder that hold some.
-
-    Raises:
-        MissingFileError, TraceFormatError: the file, or everything in the folder, holds none.
-    """
-    if not path.is_dir():
-        yield from ((str(path), each) for each in resolve_readings(str(path), columns=columns))
-        return
-    files = sorted(each for each in path.iterdir() if each.is_file())
-    if not files:
-        raise InputError(f"{path}: an empty folder; expected trace files")
-    errors: list[TraceFormatError] = []
-    for each in files:
-        try:
-            found = resolve_readings(str(each), columns=columns)
-        except TraceFormatError as exc:
-            errors.append(exc)
-            continue
-        yield from ((str(each), reading) for reading in found)
-    if len(errors) == len(files):
-        raise errors[0]
-    for error in errors:
-        warnings.warn(f"left out: {error}", stacklevel=4)
-
-
-def _labelled(
-    given: Wanted | Sequence[Wanted] | Mapping[str, Wanted],
-) -> Iterator[tuple[str, Wanted]]:
-    if isinstance(given, Mapping):
-        for label, wanted in given.items():
-            if not isinstance(label, str):
-                raise InputError(f"algorithms has the label {label!r}; expected text")
-            yield label, wanted
-        return
-    several: Any = given
-    if isinstance(given, str | Rule) or callable(fresh(several)):
-        several = [given]
-    for each in several:
-        yield each if isinstance(each, str) else _label(each), each
-
-
-def _label(given: Algorithm | Chooser) -> str:
-    named = given.func if isinstance(given, partial) else given
-    return str(getattr(named, "name", getattr(named, "__name__", type(named).__name__)))
 
 
 def _for_seed(made: Wanted, label: str, seed: int, config: PlayerConfig) -> Algorithm:

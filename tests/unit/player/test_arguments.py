@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
 import player
 from abr.errors import AbrError, ArgumentError, ConfigError, InputError
 from abr.media import constant_presentation
+from abr.registry import load
 from abr.trace import Trace
 from player import CmcdConfig, PlaybackSession, PlayerConfig
 from player.playback.retry import Failure
@@ -39,14 +41,14 @@ def session(**given: Any) -> object:
 
 
 ENTRIES: dict[Callable[..., object], tuple[str, ...]] = {
-    simulate: ("source", "trace", "algorithm", "params", "config", "max_play_s"),
+    simulate: ("source", "trace", "algorithm", "params", "config", "max_play_s", "raise_on_error"),
     play: (
         "url", "trace", "algorithm", "params", "config", "max_play_s", "on_progress", "on_end",
-        "sink", "headers", "cmcd",
+        "sink", "headers", "cmcd", "insecure", "raise_on_error",
     ),
     simulate_many: (
         "sources", "traces", "algorithms", "seeds", "config", "max_play_s", "threads",
-        "on_progress", "engine", "qoe",
+        "on_progress", "engine", "qoe", "columns",
     ),
     session: ("source", "config", "trace", "provenance"),
     player.replay: ("recorded",),
@@ -87,6 +89,62 @@ def test_labels_are_text_and_seeds_may_come_from_an_iterator() -> None:
     assert found["seed"].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("entry", [simulate, play])
+@pytest.mark.parametrize("found", ["no", "", 0, 1, None])
+def test_a_choice_of_two_is_no_other_value(entry: Callable[..., object], found: object) -> None:
+    """Text such as ``"no"`` would be true."""
+    with pytest.raises(ArgumentError, match=r"raise_on_error=\.\.\.\): .*; expected True or False"):
+        entry(raise_on_error=found)
+
+
+@pytest.mark.parametrize("entry", [simulate, play])
+def test_parameters_have_names(entry: Callable[..., object]) -> None:
+    with pytest.raises(ArgumentError, match="expected a mapping of names, as text, to values"):
+        entry(params={1: 2})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    found: Any = simulate_many(threads=np.int64(1), max_play_s=np.float32(5), seeds=np.arange(2))
+    assert found["seed"].tolist() == [0, 1]
+
+
+SAME = constant_presentation([2e5], segments=1, segment_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"algorithms": ["bba-0", "bba-0"]}, "2 algorithms are called 'bba-0'; give each a label"),
+        (
+            {"algorithms": [load("bba-0"), load("bba-0", reservoir_s=9)]},
+            "2 algorithms are called 'bba-0'",
+        ),
+        ({"sources": [TITLE, SAME]}, r"2 presentations are called 'constant'; .*replace\("),
+        ({"seeds": [0, 1, 0]}, "seed 0 is there twice; expected each once"),
+        ({"seeds": [True]}, "one of the seeds is True; expected several whole numbers"),
+        ({"seeds": {0: 1}}, "seeds are a value of type dict; expected several whole numbers"),
+        ({"columns": 3}, "columns: found a value of type int; expected a text or a mapping"),
+        ({"columns": "foo"}, "columns: found 'foo'; expected NAME=COLUMN"),
+        ({"columns": "time=1:s,rate=2:kbit"}, "say how a file is read, and none is given"),
+        (
+            {"traces": [TRACE, "profile:sitespeed-3g"], "columns": {"time": 1, "rate": "2:bit"}},
+            "say how a file is read, and profile:sitespeed-3g is none; leave them out",
+        ),
+    ],
+)
+def test_rows_that_could_not_be_told_apart_and_columns_of_no_use_are_refused(
+    given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says) as told:
+        simulate_many(**given)
+    assert "\n" not in str(told.value)
+
+
+def test_labels_that_an_error_suggests_are_taken() -> None:
+    found: Any = simulate_many(algorithms={"bba-0, one": "bba-0", "bba-0, other": "bba-0"})
+    assert found["algorithm"].tolist() == ["bba-0, one", "bba-0, other"]
+
+
 def test_a_value_is_not_repeated_that_may_be_a_secret() -> None:
     with pytest.raises(ArgumentError) as caught:
         play(headers=["Authorization: Bearer secret"])
@@ -112,3 +170,13 @@ def test_a_refusal_for_want_of_an_authorisation_says_how_to_give_one() -> None:
     assert str(Failure("status", 401)) == "status 401 (no valid Authorization; -H gives one)"
     assert str(Failure("status", 401, "expired")) == "status 401 (expired)"
     assert str(Failure("status", 404)) == "status 404"
+
+
+def test_packages_of_equal_titles_are_told_apart_by_their_folders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("player.batch.run.combinations.read_presentation", lambda _: TITLE)
+    found: Any = simulate_many(sources=["a/film", "b/film"])
+    assert found["presentation"].tolist() == ["a/constant", "b/constant"]
+    with pytest.raises(InputError, match="2 presentations are called 'a/film'; give it once"):
+        simulate_many(sources=["a/film", "a/film"])

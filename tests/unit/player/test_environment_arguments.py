@@ -71,6 +71,27 @@ def test_actions_with_waits_are_pairs() -> None:
         env.step(np.zeros(4, dtype=np.int64))
 
 
+@pytest.mark.parametrize("found", ["no", 1, None, []])
+def test_a_choice_of_two_is_no_other_value(found: Any) -> None:
+    """Text such as ``"no"`` would be true."""
+    with pytest.raises(ArgumentError, match=r"copy: found .*; expected True or False"):
+        players(copy=found)
+    with pytest.raises(ArgumentError, match=r"is_fixed: found .*; expected True or False"):
+        pensieves(is_fixed=found)
+    with pytest.raises(ArgumentError, match=r"'restart' of reset: .*; expected True or False"):
+        players().reset(options={"restart": found})
+
+
+@pytest.mark.parametrize(
+    "found", [3, None, (1,), (1, 2, 3), (2, 1), (0, 1), "ab", TRACES, (1, 1e400)]
+)
+def test_noise_is_a_range(found: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"^noise .*; expected two numbers above 0, the lower first"
+    ):
+        pensieves(noise=found)
+
+
 @pytest.mark.parametrize("make", [players, pensieves])
 def test_a_reset_mask_is_a_boolean_per_copy(make: Any) -> None:
     env = make(autoreset_mode=AutoresetMode.DISABLED)
@@ -98,7 +119,7 @@ def test_a_reset_mask_is_a_boolean_per_copy(make: Any) -> None:
         ({"traces": TRACES[0]}, "traces: found a value of type Trace; expected a list"),
         ({"traces": ["train.csv"]}, r"traces\[0\]: found a value of type str; expected a list"),
         ({"options": None}, "options: found None; expected a value of .*Options"),
-        ({"copies": 0}, "copies 0; expected 1 or more"),
+        ({"copies": 0}, "copies 0; expected 1 to 1000000"),
         ({"copies": 1.5}, "copies: found a value of type float; expected a whole number"),
         ({"autoreset_mode": "soon"}, "'soon'; expected one of AutoresetMode.NEXT_STEP"),
     ],

@@ -55,9 +55,11 @@ def test_an_object_given_as_algorithm_is_copied_for_each_playback() -> None:
 
 def test_many_playbacks_share_no_object_either() -> None:
     table = simulate_many(
-        PRESENTATION, traces=[FAST, FAST], algorithms=[Counting(2), functools.partial(Counting, 2)]
+        PRESENTATION,
+        traces=[FAST, FAST],
+        algorithms={"object": Counting(2), "maker": functools.partial(Counting, 2)},
     )
-    assert list(table["algorithm"]) == ["Counting"] * 4
+    assert list(table["algorithm"]) == ["object"] * 2 + ["maker"] * 2
     assert len(set(table["mean_bitrate_bps"])) == 1
 
 

@@ -18,6 +18,7 @@ from player.batch.abrkit.session import Options
 from player.batch.run.environment.given import (
     as_mode,
     check_copies,
+    check_flag,
     check_mask,
     known_options,
     whole_numbers,
@@ -104,7 +105,7 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self.single_observation_space, self.single_action_space = stage.spaces()
         self.observation_space = batch_space(self.single_observation_space, copies)
         self.action_space = batch_space(self.single_action_space, copies)
-        self._copy = copy
+        self._copy = check_flag("copy", copy)
         self._all = np.ones(copies, dtype=np.bool_)
         self._has_begun = False
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from abr.errors import ArgumentError
 
 T = TypeVar("T")
+MOST_COPIES = 1_000_000
 
 
 def as_list(name: str, found: Iterable[T], kind: type[T]) -> list[T]:
@@ -44,6 +45,32 @@ def check_kind(name: str, found: object, kind: type[Any]) -> None:
         raise ArgumentError(f"{name}: found {_told(found)}; expected a value of {where}")
 
 
+def check_flag(name: str, found: object) -> bool:
+    """A choice of two.
+
+    Raises:
+        ArgumentError: it is neither True nor False.
+    """
+    if not isinstance(found, bool | np.bool_):
+        raise ArgumentError(f"{name}: found {_told(found)}; expected True or False")
+    return bool(found)
+
+
+def check_range(name: str, found: object) -> tuple[float, float]:
+    """Two numbers above 0, the lower first.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        low, high = map(float, np.asarray(found, dtype=np.float64))
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not 0 < low <= high < np.inf:
+        raise ValueError(f"{name} {short(found)}; expected two numbers above 0, the lower first")
+    return low, high
+
+
 def check_copies(copies: int) -> int:
     """How many copies there are.
 
@@ -53,8 +80,8 @@ def check_copies(copies: int) -> int:
     """
     if not isinstance(copies, int | np.integer) or isinstance(copies, bool):
         raise ArgumentError(f"copies: found {_told(copies)}; expected a whole number")
-    if copies < 1:
-        raise ValueError(f"copies {copies}; expected 1 or more")
+    if not 1 <= copies <= MOST_COPIES:
+        raise ValueError(f"copies {copies}; expected 1 to {MOST_COPIES}")
     return int(copies)
 
 
@@ -85,7 +112,7 @@ def whole_numbers(name: str, given: object, *shape: int | None) -> NDArray[np.in
     if not is_whole and found.dtype.kind == "f":
         is_whole = bool((np.isfinite(found) & (found == np.rint(found))).all())
     if not is_whole:
-        raise ValueError(f"{name} {_short(given)}; expected whole numbers")
+        raise ValueError(f"{name} {short(given)}; expected whole numbers")
     is_empty = shape[:1] == (None,) and not found.size
     if not is_empty and (
         found.ndim != len(shape)
@@ -106,7 +133,7 @@ def check_mask(given: object, copies: int) -> NDArray[np.bool_]:
     found = np.asarray(given)
     if found.dtype != np.bool_ or found.shape != (copies,) or not found.any():
         raise ValueError(
-            f"reset_mask {_short(given)}; expected {copies} booleans, one per copy, and one or "
+            f"reset_mask {short(given)}; expected {copies} booleans, one per copy, and one or "
             "more of them true"
         )
     return found
@@ -116,7 +143,7 @@ def known_options(options: Mapping[str, Any] | None, *names: str) -> Mapping[str
     """The options of ``reset``.
 
     Raises:
-        ArgumentError: they are no mapping.
+        ArgumentError: they are no mapping, or ``restart`` is neither True nor False.
         ValueError: one is unknown.
     """
     wanted = {} if options is None else options
@@ -124,6 +151,7 @@ def known_options(options: Mapping[str, Any] | None, *names: str) -> Mapping[str
         raise ArgumentError(f"options of reset: found {_told(wanted)}; expected a dict")
     if strange := sorted(map(repr, set(wanted) - set(names))):
         raise ValueError(f"option {', '.join(strange)} of reset; expected {' or '.join(names)}")
+    check_flag("option 'restart' of reset", wanted.get("restart", False))
     return wanted
 
 
@@ -131,6 +159,7 @@ def _told(found: object) -> str:
     return "None" if found is None else f"a value of type {type(found).__name__}"
 
 
-def _short(given: object) -> str:
+def short(given: object) -> str:
+    """A value on one line."""
     text = " ".join(repr(given).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -32,7 +32,14 @@ from player.batch.pensieve import Options
 from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
 from player.batch.run.environment.envs import StageEnv, StageVectorEnv
-from player.batch.run.environment.given import as_list, as_mode, check_copies, check_kind
+from player.batch.run.environment.given import (
+    as_list,
+    as_mode,
+    check_copies,
+    check_flag,
+    check_kind,
+    check_range,
+)
 from player.batch.run.environment.stages import check_actions, check_numbers
 
 NEWS = ("stall_s", "buffer_s", "now_s", "worth", "delay_ms", "sleep_ms")
@@ -77,8 +84,7 @@ class PensieveStage:
                 f"{presentation.rungs} rungs; the state of Pensieve has room for the sizes of "
                 f"{sessions.PAST}: leave some out, or take AbrEnv"
             )
-        if np.shape(noise) != (2,) or not 0 < noise[0] <= noise[1] < np.inf:
-            raise ValueError(f"noise {noise}; expected two numbers above 0, the lower first")
+        noise, is_fixed = check_range("noise", noise), check_flag("is_fixed", is_fixed)
         self._table = whole_bytes(
             presentation, segments=options.segments, segment_s=options.segment_s
         )

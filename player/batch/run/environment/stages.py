@@ -22,7 +22,7 @@ from player.batch.abrkit.session import Options, link_for
 from player.batch.many import pack
 from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
-from player.batch.run.environment.given import as_list, check_kind, whole_numbers
+from player.batch.run.environment.given import as_list, check_kind, short, whole_numbers
 
 Order = Literal["listed", "shuffled"] | Sequence[int]
 
@@ -172,8 +172,8 @@ class PlayerStage:
         qoe = linear(**reward._asdict()) if isinstance(reward, Reward) else reward
         if not isinstance(qoe, Additive):
             raise ArgumentError(
-                f"reward: found {reward!r}; expected a QoE that is a sum over segments, such as "
-                "abr.qoe.linear(), log() or vmaf(), or a Reward of weights"
+                f"reward: found {short(reward)}; expected a QoE that is a sum over segments, "
+                "such as abr.qoe.linear(), log() or vmaf(), or a Reward of weights"
             )
         self._rewards = sessions.rewards_of([qoe.bind(each) for each in presentations])
         self._options = Options(*map(float, options))
