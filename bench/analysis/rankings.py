@@ -26,9 +26,10 @@ class Rank:
     """Place of an algorithm under one QoE; 1 is the best."""
 
     place: int
-    low: int
-    high: int
-    """Between these it was in all but the tails of the resamples."""
+    low: int | None
+    high: int | None
+    """Between these it was in all but the tails of the resamples; None where one cluster cannot
+    tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +93,12 @@ def rank(
         return None
     drawn = figures.draw(rivals, columns, weights)
     labels = [figures.sessions.labels[a] for a in rivals]
-    samples, tail = drawn[np.isfinite(drawn).all(axis=(1, 2))], (1 - level) / 2
-    ranks = {}
-    for k, metric in enumerate(scores):
-        places = _places(values[:, k])
-        ends = np.quantile(
-            _places(samples[:, :, k]), [tail, 1 - tail], axis=0, method="closest_observation"
-        )
-        ranks[metric.name] = {
-            label: Rank(place=int(places[r]), low=int(ends[0, r]), high=int(ends[1, r]))
-            for r, label in enumerate(labels)
-        }
+    can_tell = weights.shape[1] > 1
+    samples = drawn[np.isfinite(drawn).all(axis=(1, 2)) & can_tell]
+    ranks = {
+        metric.name: _ranks(labels, values[:, k], samples[:, :, k], level)
+        for k, metric in enumerate(scores)
+    }
     both = figures.sessions.played[rivals].all(axis=0)
     agreements = tuple(
         _agreement(figures, rivals, (scores[i], scores[j]), values[:, [i, j]],
@@ -110,6 +106,22 @@ def rank(
         for i, j in combinations(range(len(scores)), 2)
     )  # fmt: skip
     return Rankings(ranks=ranks, agreements=agreements, sessions=int(both.sum()))
+
+
+def _ranks(
+    labels: Sequence[str], values: FloatArray, samples: FloatArray, level: float
+) -> dict[str, Rank]:
+    places, tail = _places(values).tolist(), (1 - level) / 2
+    if not len(samples):
+        return {
+            label: Rank(place=place, low=None, high=None)
+            for label, place in zip(labels, places, strict=True)
+        }
+    ends = np.quantile(_places(samples), [tail, 1 - tail], axis=0, method="closest_observation")
+    return {
+        label: Rank(place=place, low=int(low), high=int(high))
+        for label, place, low, high in zip(labels, places, *ends, strict=True)
+    }
 
 
 def _places(values: FloatArray) -> NDArray[np.intp]:

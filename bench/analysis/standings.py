@@ -134,6 +134,11 @@ class BenchReport:
         return sum(not math.isnan(each.p_value) for each in every)
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether there is more than one cluster: one alone cannot tell how figures vary."""
+        return sum(self.units.values()) > 1
+
+    @property
     def scores(self) -> tuple[Metric, ...]:
         """The QoEs among its figures, one or more."""
         return scores_of(self.metrics)
@@ -302,7 +307,7 @@ def _standings(
             regret=None
             if optimum is None
             else figures.pair(labels.index(optimum), a).difference(0, 1, qoe, level=level),
-            frontier_share=None if foresees[a] or not begun[a] else float(shares[a]),
+            frontier_share=float(shares[a]) if competes[a] and sessions.units > 1 else None,
             on_frontier=bool(best[a]),
             stalled_units=figures.touched(a, stall),
             never_began=never_began[label],

@@ -32,6 +32,8 @@ def write_units(report: BenchReport) -> str:
 def write_family(report: BenchReport) -> str:
     """How many differences marks hold for."""
     chance = f"{100 * (1 - report.level):.3g} %"
+    if not report.comparisons:
+        return ""
     if report.comparisons == 1:
         return f", which chance does in at most {chance} of reports"
     return (

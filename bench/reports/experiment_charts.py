@@ -15,8 +15,9 @@ from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.experiments.clusters import name_units
 from bench.reports import svg
-from bench.reports.labels import CHAR_PX, place_labels
+from bench.reports.labels import place_labels
 from bench.reports.marks import colour_of, dash_of, shape_of
+from bench.reports.names import shorten, width_px
 
 ROW_PX = 38
 HEAD_PX = 26
@@ -29,6 +30,12 @@ BESIDE_PX = 9
 """From the end of an interval, or its mark, to the name beside it."""
 MOST_BRIGHT = 8
 """With more algorithms than this, intervals of those off the frontier are faint."""
+MOST_PX = {"forest": 250.0, "frontier": 220.0, "classes": 150.0}
+"""What a name takes in a chart, at most; the pointer shows all of it."""
+LEAST_STALLED = 0.1
+"""The axis of time stalled goes this far, in percent, though nothing may have stalled."""
+REACH = 0.5
+"""How far the axes of the frontier go beyond its points for the sake of intervals, in spans."""
 WIDTHS_PX = {"narrow": 300.0, "middle": 600.0, "wide": 1000.0}
 """Widths that names are placed for, by the class of the page's style that shows them."""
 
@@ -56,7 +63,8 @@ def draw_forest(report: BenchReport, name: str) -> str:
     for place, (each, shown) in enumerate(zip(rows, estimates, strict=True)):
         said = each.differences[name].verdict
         title = f"{each.label}: {_words(shown, metric, signed=True)}, {said}"
-        row = [svg.draw_words(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4), kind="halo")]
+        called = shorten(each.label, MOST_PX["forest"])
+        row = [svg.draw_words(called, "0", HEAD_PX + ROW_PX * (place + 0.4), kind="halo")]
         row += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
         parts.append(svg.draw_group(row, place=report.standings.index(each)))
     label = f"Differences from {report.base}: {metric.label}; figures in the table below"
@@ -65,19 +73,7 @@ def draw_forest(report: BenchReport, name: str) -> str:
 
 def draw_frontier(report: BenchReport) -> str:
     """Bitrate against time stalled, each with both intervals; a line joins the undominated."""
-    rate, stall = report.metric("bitrate_bps"), report.metric("stall_ratio")
-    shown = [
-        (place, each, each.figures[stall.name].scaled(stall.scale), each.figures[rate.name])
-        for place, each in enumerate(report.standings)
-        if each.played and math.isfinite(each.figures[stall.name].value)
-    ]
-    dots = [(place, each, x, y.scaled(rate.scale)) for place, each, x, y in shown]
-    panel = svg.Panel(
-        x=_axis([x for _, _, x, _ in dots], also=(0.0,)),
-        y=_axis([y for _, _, _, y in dots]),
-        top_px=HEAD_PX,
-        height_px=FRONTIER_PX,
-    )
+    dots, panel = _dots(report), _frontier_panel(report)
     best = sorted((x.value, y.value) for _, each, x, y in dots if each.on_frontier)
     steps = best[:1]
     for (_, before), (stalled_at, rate_at) in pairwise(best):
@@ -85,7 +81,7 @@ def draw_frontier(report: BenchReport) -> str:
     is_crowded = len(report.standings) > MOST_BRIGHT
     dots.sort(key=lambda dot: not dot[1].on_frontier)
     parts = [
-        _heading(rate),
+        _heading(report.metric("bitrate_bps")),
         panel.draw_grid(6),
         panel.draw_scale(8, " %"),
         panel.draw_line([steps], style="stroke:var(--rule);stroke-width:5"),
@@ -99,13 +95,60 @@ def draw_frontier(report: BenchReport) -> str:
     ]
     parts += [_bars(panel, dot, is_faint=is_crowded and not dot[1].on_frontier) for dot in dots]
     parts += [_dot(panel, dot) for dot in reversed(dots)]
-    parts += [_names(panel, dots, width_px, kind) for kind, width_px in WIDTHS_PX.items()]
+    parts += [_names(panel, dots, wide_px, kind) for kind, wide_px in WIDTHS_PX.items()]
     label = "Bitrate against time stalled; figures in the first table"
     return svg.draw_chart(parts, height_px=HEAD_PX + FRONTIER_PX + 46, label=label)
 
 
 _Dot = tuple[int, Standing, Estimate, Estimate]
 """Place among all algorithms, the algorithm, time stalled and bitrate as shown."""
+
+
+def is_clipped(report: BenchReport) -> bool:
+    """Whether some interval goes on beyond the edge of the frontier's chart."""
+    panel = _frontier_panel(report)
+    return any(
+        not axis.low <= end <= axis.high
+        for _, _, x, y in _dots(report)
+        for axis, estimate in ((panel.x, x), (panel.y, y))
+        for end in (estimate.low, estimate.high)
+        if math.isfinite(end)
+    )
+
+
+def _dots(report: BenchReport) -> list[_Dot]:
+    rate, stall = report.metric("bitrate_bps"), report.metric("stall_ratio")
+    shown = [
+        (place, each, each.figures[stall.name].scaled(stall.scale), each.figures[rate.name])
+        for place, each in enumerate(report.standings)
+        if each.played and math.isfinite(each.figures[stall.name].value)
+    ]
+    return [(place, each, x, y.scaled(rate.scale)) for place, each, x, y in shown]
+
+
+def _frontier_panel(report: BenchReport) -> svg.Panel:
+    """Axes for the points; they leave the wider intervals room only as far as points allow."""
+    dots = _dots(report)
+    return svg.Panel(
+        x=_around([*_reach([x for _, _, x, _ in dots]), 0.0, LEAST_STALLED]),
+        y=_around(_reach([y for _, _, _, y in dots])),
+        top_px=HEAD_PX,
+        height_px=FRONTIER_PX,
+    )
+
+
+def _reach(estimates: Sequence[Estimate]) -> list[float]:
+    """Ends of what an axis must hold: all figures, half of the intervals, more where it is near."""
+    values = [each.value for each in estimates] or [0.0]
+    room = REACH * (max(values) - min(values))
+    lows = sorted(each.low for each in estimates if each.has_interval)
+    highs = sorted(each.high for each in estimates if each.has_interval)
+    if not lows:
+        return [min(values), max(values)]
+    half = len(lows) // 2
+    low = max(lows[0], min(min(values) - room, lows[half]))
+    high = min(highs[-1], max(max(values) + room, highs[half]))
+    return [min(low, *values), max(high, *values)]
 
 
 def _bars(panel: svg.Panel, dot: _Dot, *, is_faint: bool) -> str:
@@ -128,23 +171,25 @@ def _dot(panel: svg.Panel, dot: _Dot) -> str:
     return svg.draw_group([mark], place=place)
 
 
-def _names(panel: svg.Panel, dots: Sequence[_Dot], width_px: float, kind: str) -> str:
+def _names(panel: svg.Panel, dots: Sequence[_Dot], wide_px: float, kind: str) -> str:
     """Names beside their marks, as there is room in a chart of that width."""
+    most_px = min(MOST_PX["frontier"], wide_px / 2)
+    names = [shorten(each.label, most_px) for _, each, _, _ in dots]
     points = [
-        (width_px * panel.x.share(x.value), panel.height_px * (1 - panel.y.share(y.value)))
+        (wide_px * panel.x.share(x.value), panel.height_px * (1 - panel.y.share(y.value)))
         for _, _, x, y in dots
     ]
     labels = place_labels(
         points,
-        [each.label for _, each, _, _ in dots],
-        width_px=width_px,
+        names,
+        width_px=wide_px,
         height_px=panel.height_px,
     )
     drawn = [
         svg.draw_group(
             [
                 panel.draw_label(
-                    each.label,
+                    name,
                     (x.value, y.value),
                     dx_px=label.dx_px,
                     dy_px=label.dy_px,
@@ -154,7 +199,7 @@ def _names(panel: svg.Panel, dots: Sequence[_Dot], width_px: float, kind: str) -
             ],
             place=place,
         )
-        for (place, each, x, y), label in zip(dots, labels, strict=True)
+        for (place, _, x, y), name, label in zip(dots, names, labels, strict=True)
         if label is not None
     ]
     return svg.draw_group(drawn, kind=kind)
@@ -237,11 +282,12 @@ def _beside(panel: svg.Panel, shown: Estimate, y: float, name: str) -> str:
     How much a name takes is reckoned for a chart as wide as on the smallest screens for which
     names are placed.
     """
+    name = shorten(name, MOST_PX["classes"])
     low, high = (shown.low, shown.high) if shown.has_interval else (shown.value, shown.value)
     left, right = panel.x.share(low), 1 - panel.x.share(high)
     is_left = left > right
     at, dx_px = (low, -BESIDE_PX) if is_left else (high, BESIDE_PX)
-    if max(left, right) < (CHAR_PX * len(name) + BESIDE_PX) / WIDTHS_PX["middle"]:
+    if max(left, right) < (width_px(name) + BESIDE_PX) / WIDTHS_PX["middle"]:
         is_left, dx_px = not is_left, -dx_px
     return panel.draw_label(name, (at, y), dx_px=dx_px, dy_px=0, is_left=is_left, is_led=False)
 

@@ -62,6 +62,7 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         charts={name: _safe(text) for name, text in drawn.items()},
         forest=[f"diff-{name}" for name in charts.forest_of(report)],
         cdfs=[f"cdf-{name}" for name in report.cdfs],
+        is_clipped=charts.is_clipped(report),
         percent=f"{100 * report.level:g} %",
         provenance=_provenance(report),
         commands=commands,
@@ -90,7 +91,9 @@ def _hash_of(script: str) -> str:
 
 
 def write_findings(report: BenchReport) -> list[str]:
-    """What the intervals allow to say, in sentences."""
+    """What the intervals allow to say, in sentences: nothing where there are none."""
+    if not report.has_intervals:
+        return []
     rivals = [e for e in report.standings if e.label != report.base and not e.foresees]
     sentences = []
     for name, more, less in (
@@ -111,7 +114,7 @@ def write_findings(report: BenchReport) -> list[str]:
     if rivals and not sentences:
         sentences.append(f"No difference from {report.base} is larger than chance explains.")
     sure = [e for e in report.standings if (e.frontier_share or 0) >= report.level]
-    if sure:
+    if sure and sum(e.frontier_share is not None for e in report.standings) > 1:
         verb = "is" if len(sure) == 1 else "are"
         sentences.append(
             f"{_named(sure)} {verb} on the frontier in {100 * report.level:g} % of resamples or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,9 +18,9 @@ from bench.experiments.clusters import name_units
 from bench.reports import qoe_text
 from bench.reports.cautions import write_cautions, write_family, write_lead, write_units
 from bench.reports.figures import format_figure, tidy
+from bench.reports.names import columns_of, in_columns, pad
 from bench.reports.wording import join_words
 
-LABEL_COLUMNS = 28
 FAILED_SIGN = "†"
 """Marks an algorithm with failed sessions."""
 
@@ -35,51 +35,58 @@ def report_text(report: BenchReport) -> str:
         "",
     ]
     lead, *more = report.scores
+    names = _names(report)
     shown = [m for m in report.shown if m not in more]  # the page, CSV and JSON have all figures
-    parts += _figure_tables(report, shown)
+    parts += _figure_tables(report, names, shown)
     if more:
-        parts += _figure_tables(report, report.scores)
+        parts += _figure_tables(report, names, report.scores)
     if report.rankings is not None:
         heads = [metric.label for metric in report.scores]
-        ranks = [(_short(name), *r) for name, *r in qoe_text.rank_rows(report, report.rankings)]
+        short = in_columns([each.label for each in report.standings])
+        ranks = [(short[name], *r) for name, *r in qoe_text.rank_rows(report, report.rankings)]
         parts += [_table([("rank, 1 is best", *heads), *ranks]), ""]
     if agreements := qoe_text.write_agreements(report):
         parts += [*agreements, ""]
     extra = [("", "on the frontier", f"regret {lead.label}", "decision us, median", "99 %")]
-    parts += [_table([*extra, *(_extra_row(each, lead) for each in report.standings)]), ""]
+    rows = [(names[each.label], *_extra_row(each, lead)) for each in report.standings]
+    parts += [_table([*extra, *rows]), ""]
     if len(report.classes) > 1:
         kinds = [f"{each.kind} ({name_units(each.units)})" for each in report.classes]
         rows = [
             (
-                _name(e),
+                names[e.label],
                 *(format_figure(c.figures[lead.name][e.label], lead) for c in report.classes),
             )
             for e in report.standings
         ]
         parts += [_table([(f"{lead.label} by class", *kinds), *rows]), ""]
-    percent = f"{100 * report.level:g} %"
     parts += qoe_text.write_formulas(report)
-    parts.append(
-        f"In brackets: {percent} intervals over {write_units(report)}. ▲ better, ▼ worse than "
-        f"{report.base}{write_family(report)}."
-    )
+    if report.has_intervals:
+        percent = f"{100 * report.level:g} %"
+        marks = f" ▲ better, ▼ worse than {report.base}{write_family(report)}."
+        parts.append(
+            f"In brackets: {percent} intervals over {write_units(report)}."
+            f"{marks if report.comparisons else ''}"
+        )
     if any(each.failures.failed for each in report.standings):
         parts.append(f"{FAILED_SIGN} with failed sessions: figures are over the others alone.")
     return "\n".join(parts)
 
 
-def _figure_tables(report: BenchReport, shown: Sequence[Metric]) -> list[str]:
+def _figure_tables(
+    report: BenchReport, names: Mapping[str, str], shown: Sequence[Metric]
+) -> list[str]:
     """Figures of each algorithm, and their differences from the base."""
     heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
     rows = [
-        (_name(each), *(format_figure(each.figures[m.name], m) for m in shown))
+        (names[each.label], *(format_figure(each.figures[m.name], m) for m in shown))
         for each in report.standings
     ]
     parts = [_table([("", *heads), *rows]), ""]
     if len(report.standings) > 1:
         rows = [
             (
-                _name(each),
+                names[each.label],
                 *(
                     format_figure(each.differences[m.name].estimate, m, signed=True)
                     + _SIGNS[each.differences[m.name].verdict]
@@ -89,7 +96,7 @@ def _figure_tables(report: BenchReport, shown: Sequence[Metric]) -> list[str]:
             for each in report.standings
             if each.label != report.base
         ]
-        parts += [_table([(f"minus {_short(report.base)}", *heads), *rows]), ""]
+        parts += [_table([(f"minus {in_columns([report.base])[report.base]}", *heads), *rows]), ""]
     return parts
 
 
@@ -97,31 +104,28 @@ def _extra_row(each: Standing, lead: Metric) -> tuple[str, ...]:
     share = "–" if each.frontier_share is None else f"{100 * each.frontier_share:.0f} %"
     regret = "–" if each.regret is None else format_figure(each.regret, lead)
     if each.decision_us is None:
-        return (_name(each), share, regret, "–", "–")
+        return (share, regret, "–", "–")
     times = (f"{each.decision_us[name]:.1f}" for name in ("median_us", "p99_us"))
-    return (_name(each), share, regret, *times)
+    return (share, regret, *times)
 
 
-def _name(each: Standing) -> str:
-    return (
-        _short(each.label)
+def _names(report: BenchReport) -> dict[str, str]:
+    """What tables call each algorithm."""
+    short = in_columns([each.label for each in report.standings])
+    return {
+        each.label: short[each.label]
         + (" (no bound here)" if each.no_bound else " (upper bound)" if each.foresees else "")
         + (f" {FAILED_SIGN}" if each.failures.failed else "")
-    )
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= LABEL_COLUMNS else f"{label[: LABEL_COLUMNS - 1]}…"
+        for each in report.standings
+    }
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            [
-                f"{row[0]:<{widths[0]}}",
-                *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)),
-            ]
+            pad(cell, width, is_left=k == 0)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     )
@@ -176,13 +180,14 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 def _findings_table(found: Comparison) -> str:
     by_name = {metric.name: metric for metric in found.metrics}
+    names = in_columns(list(dict.fromkeys(each.algorithm for each in found.findings)))
     rows = [("", "figure", "base", "candidate", "difference", "margin", "")]
     for each in found.findings:
         metric = by_name[each.metric]
         form = f".{metric.digits}f"
         rows.append(
             (
-                _short(each.algorithm),
+                names[each.algorithm],
                 f"{metric.label}{f' {metric.unit}' if metric.unit else ''}",
                 tidy(format(each.base * metric.scale, form)),
                 tidy(format(each.candidate * metric.scale, form)),

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bench.reports.names import width_px as width_of
+
 Point = tuple[float, float]
 
-CHAR_PX = 6.6
-"""Width of a character of 11 px, on the wide side."""
 LINE_PX = 13.0
 POINT_PX = 6.0
 """Half of the place that a point takes."""
@@ -74,7 +74,7 @@ def place_labels(
     taken = [Box(x - POINT_PX, y - POINT_PX, x + POINT_PX, y + POINT_PX) for x, y in points]
     found: list[Label | None] = []
     for (x, y), name in zip(points, names, strict=True):
-        length_px = CHAR_PX * len(name)
+        length_px = width_of(name)
         for label in _candidates():
             box = _box(x, y, label, length_px)
             is_inside = box.left >= 0 and box.right <= width_px

@@ -1,7 +1,7 @@
 """How algorithms are told apart in charts and tables: by colour and by shape.
 
 Colours are the CSS variables ``--series-1`` to ``--series-8`` of the page. Each of the first
-forty-eight algorithms has a pair of its own, neighbours differ in both, and so they can also be
+sixty-four algorithms has a pair of its own, neighbours differ in both, and so they can also be
 told apart without colours. Lines have a pattern in place of the shape.
 """
 
@@ -15,9 +15,11 @@ SHAPES = (
     "M0 -5.6L5.6 0L0 5.6L-5.6 0Z",  # diamond
     "M0 5.2L5 -3.8H-5Z",  # triangle, point down
     "M-1.8 -5H1.8V-1.8H5V1.8H1.8V5H-1.8V1.8H-5V-1.8H-1.8Z",  # plus
+    "M-4.6 -4.6H4.6L0 0L4.6 4.6H-4.6L0 0Z",  # hourglass
+    "M-5 -3L-3 -5L0 -2L3 -5L5 -3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0Z",  # cross
 )
 """Paths about the origin, 10 px or so across."""
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "1 5")
+DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "1 5", "9 3 2 3 2 3", "14 4")
 
 
 def colour_of(place: int) -> str:
@@ -27,7 +29,7 @@ def colour_of(place: int) -> str:
 
 def shape_of(place: int) -> str:
     """The path of its mark."""
-    return SHAPES[(place % COLOURS - place // COLOURS) % len(SHAPES)]
+    return SHAPES[(place % COLOURS + 3 * (place // COLOURS)) % len(SHAPES)]
 
 
 def dash_of(place: int) -> str:

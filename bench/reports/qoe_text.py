@@ -41,7 +41,7 @@ def rank_rows(report: BenchReport, rankings: Rankings) -> Iterator[tuple[str, ..
 
 def write_rank(rank: Rank) -> str:
     """``2 [1, 3]``."""
-    return f"{rank.place} [{rank.low}, {rank.high}]"
+    return f"{rank.place}" if rank.low is None else f"{rank.place} [{rank.low}, {rank.high}]"
 
 
 def write_agreements(report: BenchReport) -> list[str]:

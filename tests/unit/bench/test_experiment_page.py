@@ -16,7 +16,13 @@ import pytest
 from bench.analysis.metrics import BY_NAME
 from bench.analysis.standings import BenchReport, bench_report
 from bench.analysis.stats import Estimate
-from bench.reports.experiment_charts import WIDTHS_PX, draw_classes, draw_forest, draw_frontier
+from bench.reports.experiment_charts import (
+    WIDTHS_PX,
+    draw_classes,
+    draw_forest,
+    draw_frontier,
+    is_clipped,
+)
 from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import report_csv, report_json, report_text
 from bench.reports.figures import format_figure
@@ -138,3 +144,43 @@ def test_a_name_beside_an_interval_as_wide_as_the_chart_stays_within_it() -> Non
     assert wide
     for share, dx_px in wide:
         assert (float(share) < 50) == (float(dx_px) > 0)
+
+
+def test_of_one_network_nothing_is_concluded() -> None:
+    rows = [row("a", 0), row("b", 0, mean_bitrate_bps=2e6, stall_s=5.0)]
+    lonely = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+    assert write_findings(lonely) == []
+    assert [each.frontier_share for each in lonely.standings] == [None, None]
+    for text in (report_text(lonely), render_page(lonely)):
+        assert "nothing can be concluded" in text
+        assert "100 %" not in re.sub(r"<svg.*?</svg>", "", text)
+        assert "95 %" not in text
+        assert "any of the 0 differences" not in text
+
+
+def test_an_algorithm_alone_is_not_praised_for_being_on_the_frontier() -> None:
+    rows = [row("a", trace, stall_s=float(trace)) for trace in range(12)]
+    alone = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+    assert write_findings(alone) == []
+
+
+def test_one_wide_interval_does_not_push_the_points_of_the_frontier_together() -> None:
+    rows = []
+    for trace in range(12):
+        rows += [row(f"steady {k}", trace, stall_s=k + 0.1 * (trace % 3)) for k in range(4)]
+        rows.append(row("wild", trace, stall_s=40.0 * (trace == 0)))
+    report = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+    svg = draw_frontier(report)
+    assert is_clipped(report)
+    places = [float(x) for x in re.findall(r'class="at" x="([\d.]+)%"', svg)][:5]
+    assert max(places) - min(places) > 40
+    assert "go on where they end at the edge" in render_page(report)
+
+
+def test_a_long_name_stays_within_charts_and_tables() -> None:
+    name = "a-rule-with-a-name-that-is-longer-than-any-chart-of-a-phone-is-wide"
+    rows = [row(label, trace) for trace in range(4) for label in ("calm", name)]
+    report = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+    for svg in (draw_frontier(report), draw_classes(report), draw_forest(report, "bitrate_bps")):
+        assert not any(name in words for words in re.findall(r"<text[^>]*>([^<]*)", svg))
+        assert f"<title>{name}" in svg

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.reports.labels import CHAR_PX, LINE_PX, POINT_PX, Label, place_labels
+from bench.reports.labels import LINE_PX, POINT_PX, Label, place_labels
 from bench.reports.marks import COLOURS, SHAPES, colour_of, dash_of, shape_of
+from bench.reports.names import columns_of, in_columns, pad, shorten, width_px
 
 Point = tuple[float, float]
 
 
 def box(point: Point, label: Label, name: str) -> tuple[float, float, float, float]:
-    near, length = point[0] + label.dx_px, CHAR_PX * len(name)
+    near, length = point[0] + label.dx_px, width_px(name)
     left = near - length if label.is_left else near
     top = point[1] + label.dy_px - LINE_PX / 2
     return left, top, left + length, top + LINE_PX
@@ -61,8 +62,29 @@ def test_a_name_for_which_there_is_no_room_is_left_out() -> None:
     assert place_labels([(5, 5)], ["far too long"], width_px=20, height_px=20) == [None]
 
 
-def test_each_of_48_algorithms_has_a_mark_and_a_line_of_its_own() -> None:
+def test_each_of_64_algorithms_has_a_mark_and_a_line_of_its_own() -> None:
     most = COLOURS * len(SHAPES)
+    assert most == 64
     assert len({(colour_of(k), shape_of(k)) for k in range(most)}) == most
     assert len({(colour_of(k), dash_of(k)) for k in range(most)}) == most
     assert all(shape_of(k) != shape_of(k + 1) for k in range(most - 1))
+
+
+def test_a_long_name_is_cut_in_its_middle_and_a_short_one_is_whole() -> None:
+    assert shorten("bola-sabre", 100.0) == "bola-sabre"
+    cut = shorten("mpc horizon=5 stall_weight=4.3", 16, columns_of)
+    assert cut == "mpc hori…ght=4.3"
+    assert width_px(shorten("W" * 80, 150.0)) <= 150.0
+
+
+def test_names_that_would_be_cut_to_the_same_stay_whole() -> None:
+    one, other = (f"a rule of mine with rung={rung} and all the rest" for rung in (1, 2))
+    assert in_columns([one, other, "bba-0"]) == {one: one, other: other, "bba-0": "bba-0"}
+    assert in_columns([one])[one] == "a rule of mine… all the rest"
+
+
+def test_names_in_any_script_end_at_the_same_column() -> None:
+    for name in ("bba-0", "算法", "e\u0301tude", "🚀"):
+        assert columns_of(pad(name, 8, is_left=True)) == 8
+    assert pad("算法", 8, is_left=True) == "算法    "
+    assert pad("e\u0301", 3, is_left=False) == "  e\u0301"
