@@ -20,7 +20,7 @@ _DROPPED = (*SUFFIXES.values(), ".log", ".txt", ".trace", ".tsv", ".dat")
 _OTHER_KINDS = frozenset(
     {
         *(".md", ".rst", ".html", ".pdf", ".png", ".jpg", ".svg", ".yml", ".yaml", ".toml"),
-        *(".py", ".sh", ".ipynb", ".gz", ".xz", ".zip", ".tar"),
+        *(".py", ".sh", ".ipynb"),
     }
 )
 _OTHER_NAMES = re.compile(r"(readme|licen[cs]e|copying|changelog|makefile)\b.*", re.IGNORECASE)

@@ -52,6 +52,6 @@ def test_what_is_clearly_no_trace_is_passed_over_in_folders(name: str) -> None:
     assert is_other_kind(name)
 
 
-@pytest.mark.parametrize("name", ["norway_bus_1", "a.log", "b.csv", "trace.com", "licenses_map.x"])
+@pytest.mark.parametrize("name", ["norway_bus_1", "a.log", "b.csv", "trace.com", "a.gz", "b.zip"])
 def test_anything_else_may_be_a_trace(name: str) -> None:
     assert not is_other_kind(name)
