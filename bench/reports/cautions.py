@@ -73,10 +73,19 @@ def write_cautions(report: BenchReport) -> list[str]:
             f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It counts the "
             "wait for the first picture, which the QoE may not, and is not proved optimal."
         )
-    failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
-    left_out = report.header.get("left_out", ())
-    doubts = (f"Traces: {each}." for each in report.header.get("doubts", ()))
-    return [*found, *failed, *doubts, *(f"Left out: {each}." for each in left_out)]
+    failed = [f"Failed: {e['run']}: {e['error']}." for e in report.header.get("failed", ())]
+    doubts = [f"Traces: {each}." for each in report.header.get("doubts", ())]
+    left_out = [f"Left out: {each}." for each in report.header.get("left_out", ())]
+    return [*found, *_few(failed, "run"), *doubts, *_few(left_out, "file")]
+
+
+def _few(cautions: list[str], noun: str) -> list[str]:
+    """The first of many of a kind, and how many more there are."""
+    if len(cautions) <= NAMED:
+        return cautions
+    kind = cautions[0].split(":")[0]
+    more = format_count(len(cautions) - NAMED + 1, noun)
+    return [*cautions[: NAMED - 1], f"{kind}: {more} more, which results.jsonl names."]
 
 
 def _about_units(report: BenchReport) -> list[str]:

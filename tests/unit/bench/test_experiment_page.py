@@ -184,3 +184,13 @@ def test_a_long_name_stays_within_charts_and_tables() -> None:
     for svg in (draw_frontier(report), draw_classes(report), draw_forest(report, "bitrate_bps")):
         assert not any(name in words for words in re.findall(r"<text[^>]*>([^<]*)", svg))
         assert f"<title>{name}" in svg
+
+
+def test_many_files_that_were_left_out_do_not_hide_the_figures() -> None:
+    rows = [row("a", trace) for trace in range(4)]
+    found = results(rows)
+    found.header["left_out"] = [f"{k}.pkl: a Python pickle" for k in range(40)]
+    report = bench_report(found, rng=np.random.default_rng(0), seed=0)
+    told = [each for each in report_json(report)["cautions"] if each.startswith("Left out")]
+    assert len(told) == 5
+    assert told[-1] == "Left out: 36 files more, which results.jsonl names."

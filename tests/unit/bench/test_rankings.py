@@ -74,7 +74,7 @@ def test_what_chance_explains_is_no_disagreement() -> None:
     assert found is not None
     assert found.agreements[0].disagreements == ()
     ranges = found.ranks["noise"].values()
-    assert any(each.low < each.high for each in ranges)
+    assert any((each.low or 0) < (each.high or 0) for each in ranges)
 
 
 def test_one_qoe_has_nothing_beside_it() -> None:

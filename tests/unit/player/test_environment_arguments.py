@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from abr.errors import ArgumentError
@@ -110,6 +111,19 @@ def test_a_reset_mask_is_a_boolean_per_copy(make: Any) -> None:
     assert (before["now_s"] > 0).all()
     assert after["_now_s"].tolist() == [True, False, False, False]
     assert (after["now_s"][1:] == 0).all()  # as Gymnasium's own leaves them, not told
+
+
+@pytest.mark.parametrize("make", [players, pensieves])
+def test_a_copy_whose_episode_is_over_takes_no_step_before_it_is_reset(make: Any) -> None:
+    env = make(autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=1)
+    terminated = np.zeros(4, dtype=np.bool_)
+    while not terminated.any():
+        terminated = env.step([0] * 4)[2]
+    with pytest.raises(ResetNeeded, match=r"episode of copy 0 is over; call reset\(options"):
+        env.step([0] * 4)
+    env.reset(options={"reset_mask": terminated})
+    assert not env.step([0] * 4)[2].any()
 
 
 @pytest.mark.parametrize("make", [players, pensieves])

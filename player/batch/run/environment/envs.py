@@ -107,6 +107,7 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self.action_space = batch_space(self.single_action_space, copies)
         self._copy = check_flag("copy", copy)
         self._all = np.ones(copies, dtype=np.bool_)
+        self._is_over = np.zeros(copies, dtype=np.bool_)
         self._has_begun = False
 
     def __repr__(self) -> str:
@@ -137,6 +138,7 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             self._stage.restart()
         self._stage.reset(mask)
         self._has_begun = True
+        self._is_over[mask] = False
         news = {name: np.where(mask, told, 0) for name, told in self._stage.news().items()}
         return self._handed(self._stage.shown.vectors), self._info(news, mask)
 
@@ -146,24 +148,30 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         """Fetch the next segment of every copy.
 
         Raises:
-            gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ResetNeeded: before the first reset, or a copy whose episode is over was
+                not reset (``DISABLED``).
             ValueError: not one action per copy, or one that is none.
         """
         if not self._has_begun:
             raise gymnasium.error.ResetNeeded("no episode began; call reset()")
+        mode = self.metadata["autoreset_mode"]
+        if mode == AutoresetMode.DISABLED and self._is_over.any():
+            raise gymnasium.error.ResetNeeded(
+                f"the episode of copy {int(self._is_over.argmax())} is over; call "
+                'reset(options={"reset_mask": mask})'
+            )
         stage = self._stage
         shape = self.action_space.shape or ()
         stage.step(whole_numbers("actions", actions, *shape))
         shown, info = stage.shown, self._info(stage.news(), self._all)
-        if self.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP:
-            over = shown.terminated | shown.truncated
-            if over.any():
-                last = np.full(self.num_envs, None, dtype=object)
-                for i in np.flatnonzero(over):
-                    last[i] = shown.last_vectors[i].copy()
-                ends = {name: np.where(over, v, 0) for name, v in stage.last_news().items()}
-                info.update(final_obs=last, _final_obs=over.copy())
-                info.update(final_info=self._info(ends, over), _final_info=over.copy())
+        over = self._is_over = shown.terminated | shown.truncated
+        if mode == AutoresetMode.SAME_STEP and over.any():
+            last = np.full(self.num_envs, None, dtype=object)
+            for i in np.flatnonzero(over):
+                last[i] = shown.last_vectors[i].copy()
+            ends = {name: np.where(over, v, 0) for name, v in stage.last_news().items()}
+            info.update(final_obs=last, _final_obs=over.copy())
+            info.update(final_info=self._info(ends, over), _final_info=over.copy())
         return (
             self._handed(shown.vectors),
             self._handed(shown.rewards),
