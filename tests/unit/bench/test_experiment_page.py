@@ -9,6 +9,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,9 +188,9 @@ def test_a_long_name_stays_within_charts_and_tables() -> None:
 
 
 def test_many_files_that_were_left_out_do_not_hide_the_figures() -> None:
-    rows = [row("a", trace) for trace in range(4)]
-    found = results(rows)
-    found.header["left_out"] = [f"{k}.pkl: a Python pickle" for k in range(40)]
+    found = results([row("a", trace) for trace in range(4)])
+    left_out = [f"{k}.pkl: a Python pickle" for k in range(40)]
+    found = replace(found, header={**found.header, "left_out": left_out})
     report = bench_report(found, rng=np.random.default_rng(0), seed=0)
     told = [each for each in report_json(report)["cautions"] if each.startswith("Left out")]
     assert len(told) == 5
