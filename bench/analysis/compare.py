@@ -1,11 +1,12 @@
 """A candidate against a base: is it worse by more than is allowed?
 
-A figure is worse beyond its margin when the whole interval of the difference lies
-beyond it. Several figures are tested together, so each interval is widened until the
-chance that any of them condemns an equal algorithm is at most 5 % (Bonferroni).
+A figure is worse beyond its margin when the whole interval of the difference lies beyond it, and
+so far that chance alone condemns any figure of an equal algorithm in at most 5 % of comparisons,
+however many there are (Holm). Better beyond its margin is the same on the other side.
 
-The absence of a difference is not proof of equality: ``is_proven`` says whether the
-interval also excludes a worsening beyond the margin.
+The absence of a difference is not proof of equality: ``is_proven`` says whether the interval
+excludes a worsening beyond the margin. A candidate that is to be proven in every figure must be
+so in each, so that this needs no regard to their number.
 
 A pair of sessions counts only where both were played to their end. A candidate that
 fails where the base played is worse, whatever its figures say (``newly_failed``).
@@ -13,8 +14,10 @@ fails where the base played is worse, whatever its figures say (``newly_failed``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,14 +25,12 @@ import numpy as np
 from bench.analysis.bounds import why_unbounded
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, align, difference_of
-from bench.analysis.stats import Estimate, Measured
+from bench.analysis.stats import LEVEL, Estimate, Measured, holm
 from bench.experiments.clusters import count_by_kind
 from bench.experiments.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.experiments.results import Results, ResultsError
 
 EXAMPLE_MARGIN = "stall_ratio=0.002"
-FALSE_ALARMS = 0.05
-"""Chance that equal algorithms are called worse, over all figures together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +61,16 @@ class Finding:
     base: float
     candidate: float
     difference: Estimate
-    """Candidate minus base, with the widened interval."""
+    """Candidate minus base; its interval stands alone."""
     margin: float
     """In the figure's unit."""
+    p_value: float
+    """Of no more than the margin, on the side on which it is, with regard to how many figures there
+    are (Holm); ``nan`` where nothing can be told."""
     is_worse: bool
-    """The whole interval is beyond the margin."""
+    """It is beyond the margin, and ``p_value`` below one minus the level."""
     is_better: bool
-    """The whole interval is beyond the margin on the good side."""
+    """The same on the good side."""
     is_proven: bool
     """The whole interval is within the margin."""
 
@@ -97,8 +101,14 @@ class Comparison:
     """One for each algorithm compared."""
     metrics: tuple[Metric, ...] = METRICS
     """What the findings are figures of."""
-    level: float
-    """Of each interval, so that they hold together."""
+    level: float = LEVEL
+    """Of each interval; one minus this is the chance that any figure of an equal algorithm is
+    called worse or better."""
+
+    @property
+    def comparisons(self) -> int:
+        """Figures that are called worse or better with regard to one another."""
+        return sum(not math.isnan(each.p_value) for each in self.findings)
 
     @property
     def worse(self) -> list[Finding]:
@@ -142,11 +152,8 @@ def compare(
             f"{', '.join(candidate.algorithms)} here; give them the same label"
         )
     margins = _allowed(margins, metrics)
-    level = 1 - FALSE_ALARMS / (len(shared) * len(margins)) * 2
-    compared = [
-        _compare(base, candidate, (label, label), margins, level, metrics) for label in shared
-    ]
-    return _all_of(compared, metrics, level)
+    compared = [_compare(base, candidate, (label, label), margins, metrics) for label in shared]
+    return _all_of(compared, metrics)
 
 
 def compare_two(
@@ -163,16 +170,13 @@ def compare_two(
         ResultsError: there is no such algorithm, or they share no sessions.
     """
     margins = _allowed(margins, metrics)
-    level = 1 - FALSE_ALARMS / len(margins) * 2
-    labels = (base, candidate)
-    found = _compare(results, results, labels, margins, level, metrics)
-    return _all_of([found], metrics, level)
+    return _all_of([_compare(results, results, (base, candidate), margins, metrics)], metrics)
 
 
 def _all_of(
-    compared: Sequence[tuple[list[Finding], Pairing]], metrics: Sequence[Metric], level: float
+    compared: Sequence[tuple[list[Finding], Pairing]], metrics: Sequence[Metric]
 ) -> Comparison:
-    """Put comparisons together.
+    """Put comparisons together, each with regard to all.
 
     Raises:
         ResultsError: there is not one pair of sessions in them.
@@ -183,11 +187,12 @@ def _all_of(
             f"{each.algorithm}: base: {each.base}; candidate: {each.candidate}" for each in pairings
         )
         raise ResultsError(f"every session failed, nothing can be compared: {said}")
+    alone = list(chain.from_iterable(findings for findings, _ in compared))
+    together = holm([each.p_value for each in alone])
     return Comparison(
-        findings=tuple(finding for findings, _ in compared for finding in findings),
+        findings=tuple(_judged(each, p) for each, p in zip(alone, together, strict=True)),
         pairings=pairings,
         metrics=tuple(metrics),
-        level=level,
     )
 
 
@@ -224,10 +229,9 @@ def _compare(
     candidate: Results,
     labels: tuple[str, str],
     margins: Sequence[Margin],
-    level: float,
     metrics: Sequence[Metric],
 ) -> tuple[list[Finding], Pairing]:
-    """Compare one algorithm of each.
+    """Compare one algorithm of each; each finding stands alone.
 
     Raises:
         ResultsError: there is no such algorithm, or the two share no session.
@@ -265,7 +269,7 @@ def _compare(
     tested = [metrics[place_of(metrics, margin.metric)] for margin in margins]
     pair = Figures(sessions, both.numbers, tested).pair(0, 1)
     findings = [
-        _finding(pair, k, metric, labels[1], margin, level)
+        _finding(pair, k, metric, labels[1], margin)
         for k, (metric, margin) in enumerate(zip(tested, margins, strict=True))
     ]
     return findings, pairing
@@ -276,14 +280,14 @@ def _about(results: Results, label: str) -> Mapping[str, Any]:
     return next((each for each in every if each.get("label") == label), {})
 
 
-def _finding(
-    pair: Measured, k: int, metric: Metric, algorithm: str, margin: Margin, level: float
-) -> Finding:
+def _finding(pair: Measured, k: int, metric: Metric, algorithm: str, margin: Margin) -> Finding:
     """One figure of the candidate (1) against the base (0), over the sessions of both."""
     before, after = (float(pair.values[a, k]) for a in (0, 1))
-    difference = difference_of(pair, 1, 0, k, metric, level=level)
+    difference = difference_of(pair, 1, 0, k, metric, level=LEVEL)
     allowed = margin.by * abs(before) if margin.is_relative else margin.by
     worsening = difference.scaled(-1.0 if metric.is_more_better else 1.0)
+    is_more = difference.value > 0
+    chance = pair.chance_beyond(1, 0, k, allowed if is_more else -allowed, is_above=is_more)
     return Finding(
         algorithm=algorithm,
         metric=metric.name,
@@ -291,9 +295,21 @@ def _finding(
         candidate=after,
         difference=difference,
         margin=allowed,
-        is_worse=worsening.has_interval and worsening.low > allowed,
-        is_better=worsening.has_interval and worsening.high < -allowed,
+        p_value=chance,
+        is_worse=worsening.has_interval and worsening.value > allowed,
+        is_better=worsening.has_interval and worsening.value < -allowed,
         is_proven=worsening.has_interval and worsening.high <= allowed,
+    )
+
+
+def _judged(alone: Finding, p: float) -> Finding:
+    """A finding with regard to all that it is among."""
+    is_sure = p < 1 - LEVEL
+    return replace(
+        alone,
+        p_value=p,
+        is_worse=alone.is_worse and is_sure,
+        is_better=alone.is_better and is_sure,
     )
 
 
@@ -319,13 +335,18 @@ def margin_from(text: str) -> Margin:
 
 
 def _allowed(margins: Sequence[Margin] | None, metrics: Sequence[Metric]) -> Sequence[Margin]:
-    """The margins to test.
+    """The margins to test; that of a QoE may be named by its label.
 
     Raises:
         ResultsError: one is of no figure that there is.
     """
-    known = [metric.name for metric in metrics]
-    for each in margins or ():
-        if each.metric not in known:
+    if margins is None:
+        return default_margins(metrics)
+    known = {metric.name: metric.name for metric in metrics}
+    labels = {metric.label: metric.name for metric in metrics if metric.is_score}
+    found = []
+    for each in margins:
+        if each.metric not in labels | known:
             raise ResultsError(f"margin of {each.metric!r}; expected one of {', '.join(known)}")
-    return default_margins(metrics) if margins is None else margins
+        found.append(replace(each, metric=(labels | known)[each.metric]))
+    return found

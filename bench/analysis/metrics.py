@@ -34,6 +34,8 @@ class Metric:
     formula: str
     top: Callable[[Columns], FloatArray]
     bottom: Callable[[Columns], FloatArray]
+    is_rare: bool = False
+    """It is 0 in most clusters, and spread as ``bench.analysis.rarity`` says in the others."""
     is_score: bool = False
     """It is a QoE: one number for everything a viewer got."""
     model: Model | None = None
@@ -70,6 +72,7 @@ OTHERS: tuple[Metric, ...] = (
         formula="Σ stalled / Σ (played + stalled), over all sessions",
         top=_column("stall_s"),
         bottom=lambda columns: columns["played_s"] + columns["stall_s"],
+        is_rare=True,
     ),
     Metric(
         name="startup_s",

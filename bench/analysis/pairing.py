@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric
+from bench.analysis.rarity import most_of, with_tail
 from bench.analysis.stats import Estimate, Measured, cluster_sums, measure, ratio
 from bench.experiments.clusters import cluster_of_row
 from bench.experiments.failures import planned_labels, why_row_failed
@@ -62,7 +63,14 @@ class Sessions:
 
     def of_class(self, kind: str) -> Sessions:
         """Those over networks of one class."""
-        chosen = self.kind == self.kinds.index(kind)
+        return self.only(self.kind == self.kinds.index(kind))
+
+    def only(self, chosen: Mask) -> Sessions:
+        """Some of them.
+
+        Args:
+            chosen: Which, shape (sessions,).
+        """
         there, unit = np.unique(self.unit[chosen], return_inverse=True)
         return replace(
             self,
@@ -135,11 +143,14 @@ class Figures:
     ) -> None:
         self.sessions = sessions
         self.metrics = tuple(metrics)
+        self._columns = columns
         self._tops = [metric.top(columns) for metric in metrics]
         self._bottoms = [metric.bottom(columns) for metric in metrics]
         everyone = np.arange(len(sessions.labels))
-        self._own_tops, bottoms = self._sums(everyone, sessions.played, range(len(self.metrics)))
-        self.own = measure(self._own_tops, bottoms)
+        self._own_tops, self._own_bottoms = self._sums(
+            everyone, sessions.played, range(len(self.metrics))
+        )
+        self.own = measure(self._own_tops, self._own_bottoms)
         """Figures of each algorithm over the sessions that it played."""
         self._drawn: dict[tuple[int, tuple[int, ...], bytes], FloatArray] = {}
 
@@ -172,16 +183,37 @@ class Figures:
         """
         metrics = range(len(self.metrics)) if metrics is None else metrics
         chosen = np.array(algorithms)
-        shared = self.sessions.played[chosen].all(axis=0)
-        return measure(*self._sums(chosen, np.stack([shared] * len(chosen)), metrics))
+        played = np.stack([self.shared(algorithms)] * len(chosen))
+        return measure(*self._sums(chosen, played, metrics))
+
+    def shared(self, algorithms: Sequence[int]) -> Mask:
+        """Which sessions all of them played to their end; none where there is no algorithm."""
+        found: Mask = np.all(self.sessions.played[list(algorithms)], axis=0)
+        return found if len(algorithms) else np.zeros_like(found)
+
+    def over(self, chosen: Mask) -> Figures:
+        """The same figures over some of the sessions.
+
+        Args:
+            chosen: Which, shape (sessions,).
+        """
+        return Figures(self.sessions.only(chosen), self._columns, self.metrics)
 
     def own_estimate(self, a: int, k: int, *, level: float) -> Estimate:
         """One figure of one algorithm, within what such a figure can be."""
-        return self.own.estimate(a, k, level=level).within(*bounds_of(self.metrics[k]))
+        found = self.own.estimate(a, k, level=level)
+        if self.metrics[k].is_rare:
+            found = with_tail(found, self._own_tops[a, k], self._own_bottoms[a, k], level=level)
+        return found.within(*bounds_of(self.metrics[k]))
 
     def touched(self, a: int, k: int) -> int:
         """In how many clusters there was anything to count for a figure."""
         return int(np.count_nonzero(self._own_tops[a, k]))
+
+    def most(self, a: int, k: int) -> tuple[str, float]:
+        """The cluster with most of what a figure counts, and its share of all of it."""
+        place, share = most_of(self._own_tops[a, k])
+        return self.sessions.clusters[place], share
 
     def draw(
         self, algorithms: Sequence[int], metrics: Sequence[int], weights: FloatArray
@@ -193,7 +225,7 @@ class Figures:
             metrics: Which figures, by their place in ``self.metrics``.
             weights: How often each resample drew each cluster, always the same.
         """
-        shared: Mask = np.all(self.sessions.played[list(algorithms)], axis=0)
+        shared = self.shared(algorithms)
         return np.stack([self._draw(a, shared, metrics, weights) for a in algorithms], axis=1)
 
     def _draw(

@@ -1,9 +1,15 @@
 """The order of algorithms under each QoE, side by side, and where two QoEs disagree.
 
-An order alone hides how little it may mean, so a rank comes with the range that it has over
-resamples, and two QoEs disagree on a pair only when each shows a difference beyond chance,
-in opposite directions. Upper bounds, which are no contestants, have no rank. Ranks are over
-the sessions that every ranked algorithm played to its end.
+An order alone hides how little it may mean, so a rank comes with the range that the differences
+leave open: an algorithm is behind those that are ahead of it beyond chance, before those that are
+behind it, and anywhere between. Two QoEs disagree on a pair only when each puts it in order beyond
+chance, in opposite directions. Ranges and disagreements follow from the same differences, all
+pairs under all QoEs together, so that chance alone makes any of them wrong in at most 5 % of
+reports. Upper bounds, which are no contestants, have no rank. Ranks are over the sessions that
+every ranked algorithm played to its end.
+
+Source: Al Mohamad, van Zwet, Goeman and Solari, "Simultaneous confidence sets for ranks using the
+partitioning principle", arXiv 1708.02729, 2017 (ranges from pairs that are tested together).
 """
 
 from __future__ import annotations
@@ -16,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
-from bench.analysis.metrics import Metric, place_of
-from bench.analysis.pairing import Figures
-from bench.analysis.stats import LEVEL, Estimate, holm
+from bench.analysis.metrics import place_of
+from bench.analysis.pairing import Figures, Mask
+from bench.analysis.stats import LEVEL, Estimate, Measured, holm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +34,7 @@ class Rank:
     place: int
     low: int | None
     high: int | None
-    """Between these it was in all but the tails of the resamples; None where one cluster cannot
-    tell."""
+    """Between these the differences leave its place open; None where one cluster cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,13 @@ class Rankings:
 
 
 def rank(
-    figures: Figures, competes: Sequence[bool], weights: FloatArray, *, level: float = LEVEL
+    figures: Figures,
+    competes: Sequence[bool],
+    weights: FloatArray,
+    *,
+    base: int,
+    marks: Sequence[Mapping[str, float]],
+    level: float = LEVEL,
 ) -> Rankings | None:
     """Put algorithms in order under every QoE.
 
@@ -78,6 +89,9 @@ def rank(
         figures: With one QoE or more among its metrics.
         competes: Which algorithms are ranked.
         weights: How often each resample drew each cluster, shape (resamples, clusters).
+        base: Place of the algorithm that differences are marked against.
+        marks: p-value of each algorithm's difference from that, by metric, with regard to all that
+            are marked.
         level: Of ranges and differences.
 
     Returns:
@@ -88,40 +102,67 @@ def rank(
     if len(scores) < 2 or len(rivals) < 2:
         return None
     columns = [place_of(figures.metrics, metric.name) for metric in scores]
-    values = figures.together(rivals, columns).values
+    measured = figures.together(rivals, columns)
+    values = measured.values
     if not np.isfinite(values).all():
         return None
     drawn = figures.draw(rivals, columns, weights)
     labels = [figures.sessions.labels[a] for a in rivals]
     can_tell = weights.shape[1] > 1
     samples = drawn[np.isfinite(drawn).all(axis=(1, 2)) & can_tell]
+    against = {
+        (rivals.index(base), r): [marks[a][metric.name] for metric in scores]
+        for r, a in enumerate(rivals)
+        if base in rivals and a != base
+    }
+    ahead = _ahead(measured, against, level)
+    places = _places(values.T)
     ranks = {
-        metric.name: _ranks(labels, values[:, k], samples[:, :, k], level)
+        metric.name: {
+            label: Rank(
+                place=int(places[k, r]),
+                low=1 + int(ahead[k, :, r].sum()) if can_tell else None,
+                high=len(rivals) - int(ahead[k, r].sum()) if can_tell else None,
+            )
+            for r, label in enumerate(labels)
+        }
         for k, metric in enumerate(scores)
     }
-    both = figures.sessions.played[rivals].all(axis=0)
     agreements = tuple(
-        _agreement(figures, rivals, (scores[i], scores[j]), values[:, [i, j]],
-                   samples[:, :, [i, j]], level)
+        Agreement(
+            first=scores[i].name,
+            second=scores[j].name,
+            tau=_tau(values[:, [i, j]], samples[:, :, [i, j]], level),
+            disagreements=_disagreements(measured, labels, ahead, (i, j), level),
+        )
         for i, j in combinations(range(len(scores)), 2)
-    )  # fmt: skip
-    return Rankings(ranks=ranks, agreements=agreements, sessions=int(both.sum()))
+    )
+    return Rankings(ranks=ranks, agreements=agreements, sessions=int(figures.shared(rivals).sum()))
 
 
-def _ranks(
-    labels: Sequence[str], values: FloatArray, samples: FloatArray, level: float
-) -> dict[str, Rank]:
-    places, tail = _places(values).tolist(), (1 - level) / 2
-    if not len(samples):
-        return {
-            label: Rank(place=place, low=None, high=None)
-            for label, place in zip(labels, places, strict=True)
-        }
-    ends = np.quantile(_places(samples), [tail, 1 - tail], axis=0, method="closest_observation")
-    return {
-        label: Rank(place=place, low=int(low), high=int(high))
-        for label, place, low, high in zip(labels, places, *ends, strict=True)
-    }
+def _ahead(
+    measured: Measured, against: Mapping[tuple[int, int], Sequence[float]], level: float
+) -> Mask:
+    """Who is ahead of whom beyond chance, shape (QoEs, algorithms, algorithms).
+
+    All pairs under all QoEs are one family (Holm).
+
+    Args:
+        measured: Figures of the algorithms under each QoE.
+        against: Of pairs that have marks elsewhere, the p-values of these by QoE: no pair is surer
+            here than there.
+        level: How sure.
+    """
+    rivals, scores = measured.values.shape
+    pairs = [(k, a, b) for k in range(scores) for a, b in combinations(range(rivals), 2)]
+    chances = holm([measured.chance(a, b, k) for k, a, b in pairs])
+    found = np.zeros((scores, rivals, rivals), dtype=np.bool_)
+    for (k, a, b), p in zip(pairs, chances, strict=True):
+        marked = next((against[pair][k] for pair in ((a, b), (b, a)) if pair in against), p)
+        if p < 1 - level and marked < 1 - level:
+            first, last = (a, b) if measured.values[a, k] > measured.values[b, k] else (b, a)
+            found[k, first, last] = True
+    return found
 
 
 def _places(values: FloatArray) -> NDArray[np.intp]:
@@ -144,57 +185,34 @@ def kendall_tau(first: FloatArray, second: FloatArray) -> FloatArray:
     return found
 
 
-def _agreement(
-    figures: Figures,
-    rivals: Sequence[int],
-    scores: tuple[Metric, Metric],
-    values: FloatArray,
-    samples: FloatArray,
-    level: float,
-) -> Agreement:
-    """How far two QoEs agree.
+def _tau(values: FloatArray, samples: FloatArray, level: float) -> Estimate:
+    """How far two QoEs agree on the order.
 
     Args:
-        figures: Where differences come from.
-        rivals: Places of the algorithms that are ranked.
-        scores: The two.
-        values: Their figures, shape (rivals, 2).
+        values: Figures under the two, shape (rivals, 2).
         samples: The same of every resample.
-        level: Of intervals.
+        level: Of the interval.
     """
     taus = kendall_tau(samples[..., 0], samples[..., 1])
     taus = taus[np.isfinite(taus)]
     tail = (1 - level) / 2
     low, high = np.quantile(taus, [tail, 1 - tail]) if len(taus) else (np.nan, np.nan)
-    tau = Estimate(
-        value=float(kendall_tau(values[:, 0], values[:, 1])), low=float(low), high=float(high)
-    )
-    return Agreement(
-        first=scores[0].name,
-        second=scores[1].name,
-        tau=tau,
-        disagreements=_disagreements(figures, rivals, scores, level),
-    )
+    value = float(kendall_tau(values[:, 0], values[:, 1]))
+    return Estimate(value=value, low=float(low), high=float(high))
 
 
 def _disagreements(
-    figures: Figures, rivals: Sequence[int], scores: tuple[Metric, Metric], level: float
+    measured: Measured, labels: Sequence[str], ahead: Mask, scores: tuple[int, int], level: float
 ) -> tuple[Disagreement, ...]:
-    """Pairs in opposite order under two QoEs, beyond chance for all pairs together (Holm)."""
-    one, other = (place_of(figures.metrics, metric.name) for metric in scores)
-    labels, pairs, chances = figures.sessions.labels, [], []
-    for a, b in combinations(rivals, 2):
-        pair = figures.pair(a, b)
-        first, second = (pair.difference(0, 1, k, level=level) for k in (one, other))
-        is_opposite = first.value * second.value < 0
-        chance = max(pair.chance(0, 1, k) for k in (one, other)) if is_opposite else 1.0
-        chances.append(chance)
-        if first.value > 0:
-            pairs.append((a, b, first, second))
-        else:
-            pairs.append((b, a, first.scaled(-1), second.scaled(-1)))
+    """Pairs that two QoEs put in opposite order, each beyond chance."""
+    one, other = scores
+    opposite = np.argwhere(ahead[one] & ahead[other].T)
     return tuple(
-        Disagreement(better=labels[better], worse=labels[worse], first=first, second=second)
-        for (better, worse, first, second), p in zip(pairs, holm(chances), strict=True)
-        if p < 1 - level
+        Disagreement(
+            better=labels[a],
+            worse=labels[b],
+            first=measured.difference(a, b, one, level=level),
+            second=measured.difference(a, b, other, level=level),
+        )
+        for a, b in opposite.tolist()
     )

@@ -19,6 +19,7 @@ import numpy as np
 
 from abr.media import FloatArray
 from bench.analysis.bounds import why_unbounded
+from bench.analysis.classes import ClassFigures, figures_by_class
 from bench.analysis.frontier import frontier
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, Mask, Sessions, align, difference_of
@@ -34,7 +35,12 @@ FEW_UNITS = 20
 """Below this intervals hold the truth less often than they say; a report tells."""
 
 FEW_STALLED = 10
-"""Where an algorithm stalled in fewer clusters, its stall ratio may be anything; a report tells."""
+"""Where an algorithm stalled in fewer clusters, its interval rests on how stalls are spread
+elsewhere; a report tells."""
+
+MOST_IN_ONE = 0.5
+"""Where one cluster holds more of the time stalled, figure and interval are hardly more than that
+cluster; a report tells."""
 
 OPTIMUM = "optimal"
 """Registered name of the algorithm that regret is measured against."""
@@ -69,31 +75,29 @@ class Standing:
     """Against the base, by metric."""
     regret: Estimate | None
     """QoE of the optimum minus its own; None without an optimum that bounds it."""
+    frontier_figures: Mapping[str, Estimate]
+    """Bitrate and stalled over the sessions that every contestant played to its end; empty
+    where it did not play them, or there are none."""
     frontier_share: float | None
-    """Share of resamples in which no other had both more bitrate and fewer stalls; None for
-    an upper bound and for an algorithm that played nothing."""
+    """Share of resamples, over those sessions, in which no other had both more bitrate and fewer
+    stalls; None for an upper bound and where there are no such sessions."""
     on_frontier: bool
     """Whether no other had both as measured."""
     stalled_units: int
     """Clusters in which it stalled."""
+    stalled_most: str
+    """The cluster in which it stalled longest; empty where it never stalled."""
+    stalled_most_share: float
+    """Of all the time that it stalled, that in this cluster."""
     never_began: int
     decision_us: Mapping[str, float] | None
     """``median_us`` and ``p99_us`` of a decision, where they were measured."""
     played: int
     """Sessions that its figures are over."""
+    lacks: int
+    """Sessions that another algorithm played to their end and it did not: its figures are over
+    fewer than those beside them."""
     failures: Failures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFigures:
-    """One class of networks."""
-
-    kind: str
-    networks: int
-    units: Mapping[str, int]
-    """Its clusters, how many of each kind."""
-    figures: Mapping[str, Mapping[str, Estimate]]
-    """Bitrate, stalled and every QoE, by metric and algorithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,8 @@ class BenchReport:
     left_out: int
     """Sessions that some algorithm lacks or failed; they count in the figures of those
     that played them, and in no difference to one that did not."""
+    shared: int
+    """Sessions that every contestant played to its end: frontier and ranks are over these."""
     resamples: int
     """Of shares of the frontier."""
     level: float
@@ -190,19 +196,31 @@ def bench_report(
             f"no session was played by both {against} and another algorithm; "
             "nothing can be compared"
         )
+    competes = _competes(results, sessions)
+    shared = figures.shared([a for a, does in enumerate(competes) if does])
+    standings = _standings(results, figures, weights, failures, against, level, timing or {})
+    marks = [{name: d.p_value for name, d in each.differences.items()} for each in standings]
     report = BenchReport(
         name=results.name,
         header=results.header,
         base=against,
-        standings=_standings(results, figures, weights, failures, against, level, timing or {}),
-        classes=_classes(results, sessions, level, metrics),
+        standings=standings,
+        classes=figures_by_class(results, sessions, level, metrics),
         metrics=tuple(metrics),
-        rankings=rank(figures, _competes(results, sessions), weights, level=level),
+        rankings=rank(
+            figures,
+            competes,
+            weights,
+            base=sessions.labels.index(against),
+            marks=marks,
+            level=level,
+        ),
         cdfs={},
         sessions=sessions.planned,
         networks=sessions.planned_networks,
         units=count_by_kind(sessions.clusters),
         left_out=sessions.left_out,
+        shared=int(shared.sum()),
         resamples=resamples,
         level=level,
         seed=seed,
@@ -285,19 +303,19 @@ def _standings(
     sessions, about = figures.sessions, _about(results)
     lead = scores_of(figures.metrics)[0]
     labels, optimum = sessions.labels, _optimum_of(results, sessions, lead)
-    foresees = [bool(about.get(label, {}).get("foresees")) for label in labels]
-    begun = [bool(played.any()) for played in sessions.played]
-    competes = [b and not f for b, f in zip(begun, foresees, strict=True)]
-    shares, best = frontier(figures, competes, weights)
+    competes = _competes(results, sessions)
+    begun: Mask = np.any(sessions.played, axis=1)
+    found = frontier(figures, competes, weights, level=level)
     differences = _differences(figures, labels.index(base), level)
     never_began = Counter(row["algorithm"] for row in results.rows if row["startup_s"] is None)
     qoe = figures.metrics.index(lead)
     stall = place_of(figures.metrics, "stall_ratio")
+    most = [figures.most(a, stall) for a in range(len(labels))]
     decisions = timing.get("decisions", {})
     return tuple(
         Standing(
             label=label,
-            foresees=foresees[a],
+            foresees=bool(about.get(label, {}).get("foresees")),
             no_bound=why_unbounded(results.header, about.get(label, {}), lead),
             figures={
                 m.name: figures.own_estimate(a, k, level=level)
@@ -307,12 +325,18 @@ def _standings(
             regret=None
             if optimum is None
             else figures.pair(labels.index(optimum), a).difference(0, 1, qoe, level=level),
-            frontier_share=float(shares[a]) if competes[a] and sessions.units > 1 else None,
-            on_frontier=bool(best[a]),
+            frontier_figures=found.figures[a],
+            frontier_share=float(found.shares[a])
+            if math.isfinite(found.shares[a]) and sessions.units > 1
+            else None,
+            on_frontier=bool(found.best[a]),
             stalled_units=figures.touched(a, stall),
+            stalled_most=most[a][0] if most[a][1] else "",
+            stalled_most_share=most[a][1],
             never_began=never_began[label],
             decision_us=decisions.get(label) if begun[a] else None,
             played=int(sessions.played[a].sum()),
+            lacks=int((~sessions.played[a] & sessions.played.any(axis=0)).sum()),
             failures=failures[label],
         )
         for a, label in enumerate(labels)
@@ -347,31 +371,6 @@ def verdict(difference: float, p: float, *, level: float, is_more_better: bool) 
     if not p < 1 - level:
         return "unclear"
     return "better" if (difference > 0) == is_more_better else "worse"
-
-
-def _classes(
-    results: Results, sessions: Sessions, level: float, metrics: Sequence[Metric]
-) -> tuple[ClassFigures, ...]:
-    found = []
-    shown = [m for m in metrics if m.is_score or m.name in ("bitrate_bps", "stall_ratio")]
-    for kind in sessions.kinds:
-        here = sessions.of_class(kind)
-        own = Figures(here, results.numbers, shown)
-        figures = {
-            metric.name: {
-                label: own.own_estimate(a, k, level=level) for a, label in enumerate(here.labels)
-            }
-            for k, metric in enumerate(shown)
-        }
-        found.append(
-            ClassFigures(
-                kind=kind,
-                networks=len(np.unique(here.networks)),
-                units=count_by_kind(here.clusters),
-                figures=figures,
-            )
-        )
-    return tuple(found)
 
 
 def _cdfs(

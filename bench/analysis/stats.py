@@ -10,7 +10,8 @@ what a network does to both cancels. The variance of θ is Σ (e − ē)² / n (
 Stalls are rare: a few clusters hold most of them. So the interval is that of Student's t
 after Hall's cubic transformation, which takes the skewness out, with as many degrees of
 freedom as the kurtosis leaves to the variance. ``tests/perf/interval_coverage.py`` measures
-how often such intervals hold the truth, beside other methods.
+how often such intervals hold the truth, beside other methods. What no spread of a sample can
+show of the stalls that it lacks is in ``bench.analysis.rarity``.
 
 Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 11
 (jackknife); Hall, "On the Removal of Skewness by Transformation", Journal of the Royal
@@ -35,6 +36,10 @@ RESAMPLES = 2000
 LEVEL = 0.95
 LEAST_FREEDOM = 3
 """With fewer, intervals are half as wide again and hold the truth hardly more often (measured)."""
+
+TAIL_CLUSTERS = 10
+"""The excess kurtosis of n clusters is taken for 1 + 10 / n of what it seems to be: where tails
+are long, a small sample rarely has one (measured)."""
 
 _NO_SPREAD = 1e-12
 """Of the figure itself: smaller differences between clusters are rounding errors."""
@@ -89,6 +94,13 @@ class Measured:
     def chance(self, algorithm: int, base: int, metric: int) -> float:
         """How probable so large a difference is between equal algorithms; see ``p_value``."""
         return p_value(*self._difference(algorithm, base, metric))
+
+    def chance_beyond(
+        self, algorithm: int, base: int, metric: int, bound: float, *, is_above: bool
+    ) -> float:
+        """How probable a difference so far beyond a bound is; see ``p_beyond``."""
+        value, parts = self._difference(algorithm, base, metric)
+        return p_beyond(value, parts, bound, is_above=is_above)
 
     def _difference(self, algorithm: int, base: int, metric: int) -> tuple[float, FloatArray]:
         value = float(self.values[algorithm, metric] - self.values[base, metric])
@@ -178,7 +190,8 @@ def _shape_of(value: float, parts: FloatArray) -> _Shape | None:
     # Of the population, as far as a small sample can tell (Fisher's G1, and G2 + 3).
     skewness = float((off**3).mean()) / (square / n) ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
     excess = n * float((off**4).sum()) / square**2 - 3
-    kurtosis = 3 + (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
+    excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
+    kurtosis = 3 + excess * (1 + TAIL_CLUSTERS / n if excess > 0 else 1)
     # Var(s²) is about σ⁴ (κ − 1) / n, and 2 σ⁴ / freedom where values are normal.
     freedom = 2 * n / (kurtosis - 1) - 2 if kurtosis > 1.1 else n - 1
     return _Shape(n, spread, skewness, int(min(max(freedom, LEAST_FREEDOM), n - 1)))
@@ -208,12 +221,24 @@ def p_value(value: float, parts: FloatArray) -> float:
     It is below 1 − level exactly where the interval of that level excludes 0; ``nan`` where
     there is no interval, or nothing that differs.
     """
+    return min(p_beyond(value, parts, 0.0, is_above=is_above) for is_above in (True, False))
+
+
+def p_beyond(value: float, parts: FloatArray, bound: float, *, is_above: bool) -> float:
+    """How probable a value so far beyond a bound is, on that side or the other, if it is the truth.
+
+    It is below 1 − level exactly where the whole interval of that level is beyond the bound on
+    that side; ``nan`` where there is no interval, or nothing that differs.
+    """
     shape = _shape_of(value, parts)
     if shape is None or (value == 0 and not shape.spread):
         return math.nan
+    distance = value - bound if is_above else bound - value
     if not shape.spread:
-        return 0.0
-    return 2 * (1 - student_cdf(abs(shape.removed(value)), shape.freedom))
+        return 0.0 if distance > 0 else 1.0
+    removed = shape.removed(value - bound)
+    tail = 1 - student_cdf(removed if is_above else -removed, shape.freedom)
+    return min(1.0, 2 * tail)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

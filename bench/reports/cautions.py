@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from abr.wording import format_count
-from bench.analysis.standings import FEW_STALLED, FEW_UNITS, BenchReport
+from bench.analysis.rarity import highest_share_unseen
+from bench.analysis.standings import (
+    FEW_STALLED,
+    FEW_UNITS,
+    MOST_IN_ONE,
+    BenchReport,
+    Standing,
+)
 from bench.experiments.clusters import name_units
 from bench.reports.wording import join_words
 
@@ -29,16 +38,16 @@ def write_units(report: BenchReport) -> str:
     return name_units(report.units)
 
 
-def write_family(report: BenchReport) -> str:
-    """How many differences marks hold for."""
-    chance = f"{100 * (1 - report.level):.3g} %"
-    if not report.comparisons:
+def write_family(comparisons: int, *, level: float, of: str = "reports") -> str:
+    """How many differences marks hold for; nothing where none can be marked."""
+    if not comparisons:
         return ""
-    if report.comparisons == 1:
-        return f", which chance does in at most {chance} of reports"
+    chance = f"{100 * (1 - level):.3g} %"
+    if comparisons == 1:
+        return f", which chance does in at most {chance} of {of}"
     return (
-        f", so that chance marks any of the {report.comparisons} differences in at most {chance} "
-        "of reports (Holm)"
+        f", so that chance marks any of the {comparisons} differences in at most {chance} of {of} "
+        "(Holm)"
     )
 
 
@@ -48,12 +57,12 @@ def write_cautions(report: BenchReport) -> list[str]:
     if any(each.failures.failed for each in report.standings):
         found.append(
             "Some sessions failed. They count in no figure, and a difference is over the sessions "
-            "that both algorithms played to their end."
+            f"that both algorithms played to their end{_about_shared(report)}."
         )
     elif report.left_out:
         found.append(
             f"{format_count(report.left_out, 'session')} missing from some algorithm; a difference "
-            "is over the sessions that both have."
+            f"is over the sessions that both have{_about_shared(report)}."
         )
     found += [
         f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
@@ -88,6 +97,13 @@ def _few(cautions: list[str], noun: str) -> list[str]:
     return [*cautions[: NAMED - 1], f"{kind}: {more} more, which results.jsonl names."]
 
 
+def _about_shared(report: BenchReport) -> str:
+    if report.shared == report.sessions:
+        return ""
+    of = f"the {report.shared} of {report.sessions} that all played" if report.shared else "none"
+    return f"; the frontier is over {of}"
+
+
 def _about_units(report: BenchReport) -> list[str]:
     units = sum(report.units.values())
     networks = format_count(report.networks, "network")
@@ -107,14 +123,53 @@ def _about_units(report: BenchReport) -> list[str]:
 
 def _about_stalls(report: BenchReport) -> list[str]:
     """An interval of what is rare holds the truth only where it was seen often enough."""
-    few = [each for each in report.standings if each.played and each.stalled_units < FEW_STALLED]
+    played = [each for each in report.standings if each.played]
+    few = [each for each in played if each.stalled_units < FEW_STALLED]
+    one = [
+        each
+        for each in played
+        if each.stalled_units >= FEW_STALLED and each.stalled_most_share > MOST_IN_ONE
+    ]
+    return [*_about_few(report, few), *_about_one(one)]
+
+
+def _about_few(report: BenchReport, few: Sequence[Standing]) -> list[str]:
     if not few:
         return []
-    seen = [f"{each.label} in {each.stalled_units or 'none'}" for each in few]
+    seen = [f"{each.label} in {_seen(each)}" for each in few]
     if len(seen) > NAMED:
         seen = [*seen[: NAMED - 1], f"{len(seen) - NAMED + 1} others in fewer than {FEW_STALLED}"]
     caution = (
         f"Too few stalls to tell how rare they are: of {write_units(report)}, {join_words(seen)} "
-        f"stalled. Intervals of time stalled hold where it is {FEW_STALLED} or more."
+        f"stalled. Where it is fewer than {FEW_STALLED}, the upper end of time stalled rests on "
+        "how stalls are spread in published recordings."
     )
+    if any(not each.stalled_units for each in few):
+        unseen = highest_share_unseen(sum(report.units.values()), level=report.level)
+        caution += (
+            f" A stall that none of {write_units(report)} showed may still be in up to "
+            f"{100 * unseen:.2g} % of all ({100 * report.level:g} % sure)."
+        )
     return [caution]
+
+
+def _seen(each: Standing) -> str:
+    """``none``, ``1``, ``4``, or ``4 (81 % of it in one)``."""
+    if each.stalled_units < 2 or each.stalled_most_share <= MOST_IN_ONE:
+        return str(each.stalled_units or "none")
+    return f"{each.stalled_units} ({100 * each.stalled_most_share:.0f} % of it in one)"
+
+
+def _about_one(standings: Sequence[Standing]) -> list[str]:
+    """Where one cluster holds most, its network is what is measured."""
+    if not standings:
+        return []
+    held = [
+        f"{100 * each.stalled_most_share:.0f} % of {each.label}'s "
+        f"({each.stalled_most.replace(':', ' ', 1)})"
+        for each in standings[:NAMED]
+    ]
+    if len(standings) > NAMED:
+        held = [*held[:-1], f"more than {100 * MOST_IN_ONE:.0f} % of others'"]
+    caution = f"Most of the time stalled is in one place: {join_words(held)}."
+    return [f"{caution} Such a figure and its interval tell little of other networks."]

@@ -15,7 +15,8 @@ from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.experiments.clusters import name_units
 from bench.reports import svg
-from bench.reports.labels import place_labels
+from bench.reports.figures import FEWER_SIGN
+from bench.reports.labels import Box, place_labels
 from bench.reports.marks import colour_of, dash_of, shape_of
 from bench.reports.names import shorten, width_px
 
@@ -72,7 +73,10 @@ def draw_forest(report: BenchReport, name: str) -> str:
 
 
 def draw_frontier(report: BenchReport) -> str:
-    """Bitrate against time stalled, each with both intervals; a line joins the undominated."""
+    """Bitrate against time stalled, each with both intervals; a line joins the undominated.
+
+    All over the same sessions, those that every contestant played.
+    """
     dots, panel = _dots(report), _frontier_panel(report)
     best = sorted((x.value, y.value) for _, each, x, y in dots if each.on_frontier)
     steps = best[:1]
@@ -118,19 +122,29 @@ def is_clipped(report: BenchReport) -> bool:
 
 def _dots(report: BenchReport) -> list[_Dot]:
     rate, stall = report.metric("bitrate_bps"), report.metric("stall_ratio")
-    shown = [
-        (place, each, each.figures[stall.name].scaled(stall.scale), each.figures[rate.name])
+    return [
+        (
+            place,
+            each,
+            each.frontier_figures[stall.name].scaled(stall.scale),
+            each.frontier_figures[rate.name].scaled(rate.scale),
+        )
         for place, each in enumerate(report.standings)
-        if each.played and math.isfinite(each.figures[stall.name].value)
+        if each.frontier_figures
     ]
-    return [(place, each, x, y.scaled(rate.scale)) for place, each, x, y in shown]
 
 
 def _frontier_panel(report: BenchReport) -> svg.Panel:
-    """Axes for the points; they leave the wider intervals room only as far as points allow."""
+    """Axes for the points; they leave the wider intervals room only as far as points allow.
+
+    Rare stalls have intervals many times as long as the figures are apart.
+    """
     dots = _dots(report)
+    stalled = [x.value for _, _, x, _ in dots] or [0.0]
+    most = max(stalled) + (max(stalled) - min(stalled) or max(stalled))
+    shown = [x.within(-math.inf, max(most, LEAST_STALLED)) for _, _, x, _ in dots]
     return svg.Panel(
-        x=_around([*_reach([x for _, _, x, _ in dots]), 0.0, LEAST_STALLED]),
+        x=_around([*_reach(shown), 0.0, LEAST_STALLED]),
         y=_around(_reach([y for _, _, _, y in dots])),
         top_px=HEAD_PX,
         height_px=FRONTIER_PX,
@@ -162,6 +176,19 @@ def _bars(panel: svg.Panel, dot: _Dot, *, is_faint: bool) -> str:
     return svg.draw_group(bars, place=place)
 
 
+def _boxes_of(panel: svg.Panel, dot: _Dot, wide_px: float) -> list[Box]:
+    """The bars of a point in a chart of that width."""
+    _, _, x, y = dot
+    across_px = [wide_px * panel.x.share(end) for end in (x.low, x.value, x.high)]
+    down_px = [panel.height_px * (1 - panel.y.share(end)) for end in (y.high, y.value, y.low)]
+    boxes = []
+    if x.has_interval:
+        boxes.append(Box(across_px[0], down_px[1] - 1, across_px[2], down_px[1] + 1))
+    if y.has_interval:
+        boxes.append(Box(across_px[1] - 1, down_px[0], across_px[1] + 1, down_px[2]))
+    return boxes
+
+
 def _dot(panel: svg.Panel, dot: _Dot) -> str:
     place, each, x, y = dot
     title = f"{each.label}: {y.value:.3f} Mbit/s, stalled {x.value:.3f} %"
@@ -184,6 +211,7 @@ def _names(panel: svg.Panel, dots: Sequence[_Dot], wide_px: float, kind: str) ->
         names,
         width_px=wide_px,
         height_px=panel.height_px,
+        bars=[_boxes_of(panel, dot, wide_px) for dot in dots],
     )
     drawn = [
         svg.draw_group(
@@ -258,7 +286,8 @@ def draw_classes(report: BenchReport) -> str:
                 title = f"{each.label}, {kind.kind}: {_words(estimate, metric)}"
                 at_px = top_px + 28 + CLASS_ROW_PX * row
                 drawn = list(_row(panel, estimate, at_px, title, colour_of(place), place))
-                drawn.append(_beside(panel, estimate, at_px, each.label))
+                name = f"{each.label} {FEWER_SIGN}" if each.lacks else each.label
+                drawn.append(_beside(panel, estimate, at_px, name))
                 parts.append(svg.draw_group(drawn, place=place))
     label = f"{metric.label} by class of network; figures in the table below"
     return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)

@@ -17,7 +17,7 @@ from bench.analysis.standings import BenchReport, Standing
 from bench.experiments.clusters import name_units
 from bench.reports import experiment_charts as charts
 from bench.reports.cautions import write_cautions, write_family, write_lead, write_units
-from bench.reports.figures import format_figure
+from bench.reports.figures import FEWER_SIGN, format_figure
 from bench.reports.marks import key_line, key_mark
 from bench.reports.qoe_text import write_agreements
 from bench.reports.templating import template
@@ -56,7 +56,8 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         ranked=_ranked(report),
         agreements=write_agreements(report),
         units=name_units,
-        family=write_family(report),
+        fewer=FEWER_SIGN,
+        family=write_family(report.comparisons, level=report.level),
         mark=lambda place, each: _safe(key_mark(place, is_hollow=each.foresees)),
         line=lambda place: _safe(key_line(place)),
         charts={name: _safe(text) for name, text in drawn.items()},
@@ -136,6 +137,7 @@ def _named(standings: Sequence[Standing]) -> str:
 
 def _provenance(report: BenchReport) -> list[tuple[str, str]]:
     about = report.header
+    method = "Student's t without the skewness (Hall 1992); rare stalls with a lognormal tail"
     rows: list[tuple[str, Any]] = [
         ("abrkit", about.get("abrkit")),
         ("rules of simulation", about.get("preset")),
@@ -148,10 +150,7 @@ def _provenance(report: BenchReport) -> list[tuple[str, str]]:
             "networks",
             f"{report.networks}, in {format_count(len(report.classes), 'class', 'classes')}",
         ),
-        (
-            "intervals",
-            f"over {write_units(report)}: Student's t without the skewness (Hall 1992)",
-        ),
+        ("intervals", f"over {write_units(report)}: {method}"),
         ("shares of the frontier", f"{report.resamples} resamples, seed {report.seed}"),
     ]
     for each in about.get("presentations", ()):

@@ -10,19 +10,16 @@ from dataclasses import asdict
 from typing import Any
 
 from abr.wording import format_count
-from bench.analysis.compare import FALSE_ALARMS, Comparison, Finding
+from bench.analysis.compare import Comparison, Finding
 from bench.analysis.metrics import Metric
 from bench.analysis.standings import FEW_UNITS, BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.experiments.clusters import name_units
 from bench.reports import qoe_text
 from bench.reports.cautions import write_cautions, write_family, write_lead, write_units
-from bench.reports.figures import format_figure, tidy
+from bench.reports.figures import FEWER_SIGN, format_figure, tidy
 from bench.reports.names import columns_of, in_columns, pad
 from bench.reports.wording import join_words
-
-FAILED_SIGN = "†"
-"""Marks an algorithm with failed sessions."""
 
 _SIGNS = {"better": " ▲", "worse": " ▼", "unclear": "  ", "base": "  "}
 
@@ -41,13 +38,14 @@ def report_text(report: BenchReport) -> str:
     if more:
         parts += _figure_tables(report, names, report.scores)
     if report.rankings is not None:
-        heads = [metric.label for metric in report.scores]
+        heads = list(_short(report.scores).values())
         short = in_columns([each.label for each in report.standings])
         ranks = [(short[name], *r) for name, *r in qoe_text.rank_rows(report, report.rankings)]
         parts += [_table([("rank, 1 is best", *heads), *ranks]), ""]
     if agreements := qoe_text.write_agreements(report):
         parts += [*agreements, ""]
-    extra = [("", "on the frontier", f"regret {lead.label}", "decision us, median", "99 %")]
+    called = _short(report.scores)[lead.name]
+    extra = [("", "on the frontier", f"regret {called}", "decision us, median", "99 %")]
     rows = [(names[each.label], *_extra_row(each, lead)) for each in report.standings]
     parts += [_table([*extra, *rows]), ""]
     if len(report.classes) > 1:
@@ -59,17 +57,22 @@ def report_text(report: BenchReport) -> str:
             )
             for e in report.standings
         ]
-        parts += [_table([(f"{lead.label} by class", *kinds), *rows]), ""]
+        parts += [_table([(f"{called} by class", *kinds), *rows]), ""]
     parts += qoe_text.write_formulas(report)
     if report.has_intervals:
         percent = f"{100 * report.level:g} %"
-        marks = f" ▲ better, ▼ worse than {report.base}{write_family(report)}."
+        family = write_family(report.comparisons, level=report.level)
+        marks = f" ▲ better, ▼ worse than {report.base}{family}."
         parts.append(
             f"In brackets: {percent} intervals over {write_units(report)}."
             f"{marks if report.comparisons else ''}"
         )
-    if any(each.failures.failed for each in report.standings):
-        parts.append(f"{FAILED_SIGN} with failed sessions: figures are over the others alone.")
+    if any(_is_marked(each) for each in report.standings):
+        parts.append(
+            f"{FEWER_SIGN} with failed sessions, or without some that others played: figures are "
+            "over what it played. Differences are over the sessions of both, ranks and the "
+            "frontier over those of all."
+        )
     return "\n".join(parts)
 
 
@@ -77,7 +80,7 @@ def _figure_tables(
     report: BenchReport, names: Mapping[str, str], shown: Sequence[Metric]
 ) -> list[str]:
     """Figures of each algorithm, and their differences from the base."""
-    heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
+    heads = list(_heads(shown).values())
     rows = [
         (names[each.label], *(format_figure(each.figures[m.name], m) for m in shown))
         for each in report.standings
@@ -115,9 +118,25 @@ def _names(report: BenchReport) -> dict[str, str]:
     return {
         each.label: short[each.label]
         + (" (no bound here)" if each.no_bound else " (upper bound)" if each.foresees else "")
-        + (f" {FAILED_SIGN}" if each.failures.failed else "")
+        + (f" {FEWER_SIGN}" if _is_marked(each) else "")
         for each in report.standings
     }
+
+
+def _is_marked(each: Standing) -> bool:
+    return bool(each.failures.failed or each.lacks)
+
+
+def _short(metrics: Sequence[Metric]) -> dict[str, str]:
+    """What tables call each figure, by its name; formulas below them have the whole label."""
+    short = in_columns([metric.label for metric in metrics])
+    return {metric.name: short[metric.label] for metric in metrics}
+
+
+def _heads(metrics: Sequence[Metric]) -> dict[str, str]:
+    """The same with units."""
+    called = _short(metrics)
+    return {m.name: f"{called[m.name]}{f' {m.unit}' if m.unit else ''}" for m in metrics}
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
@@ -157,12 +176,10 @@ def comparison_text(found: Comparison) -> str:
         if sum(each.units.values()) < FEW_UNITS
     ]
     if found.findings:
-        intervals = (
-            f"In brackets: {100 * found.level:.4g} % intervals over {join_words(list(few))}."
-        )
-        chance = f"{100 * FALSE_ALARMS:g} % of comparisons"
-        equal = f"Equal algorithms are called worse in at most {chance}."
-        parts += [_findings_table(found), "", f"{intervals} {equal}"]
+        intervals = f"In brackets: {100 * found.level:g} % intervals over {join_words(list(few))}."
+        family = write_family(found.comparisons, level=found.level, of="comparisons")
+        marks = f"WORSE or better: beyond the margin{family}."
+        parts += [_findings_table(found), "", f"{intervals} {marks}"]
     return "\n".join(parts)
 
 
@@ -179,7 +196,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 
 def _findings_table(found: Comparison) -> str:
-    by_name = {metric.name: metric for metric in found.metrics}
+    by_name, heads = {metric.name: metric for metric in found.metrics}, _heads(found.metrics)
     names = in_columns(list(dict.fromkeys(each.algorithm for each in found.findings)))
     rows = [("", "figure", "base", "candidate", "difference", "margin", "")]
     for each in found.findings:
@@ -188,7 +205,7 @@ def _findings_table(found: Comparison) -> str:
         rows.append(
             (
                 names[each.algorithm],
-                f"{metric.label}{f' {metric.unit}' if metric.unit else ''}",
+                heads[each.metric],
                 tidy(format(each.base * metric.scale, form)),
                 tidy(format(each.candidate * metric.scale, form)),
                 format_figure(each.difference, metric, signed=True),
@@ -233,6 +250,10 @@ def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
         yield ("sessions", each.label, "", "", "failed", each.failures.failed, "", "", "")
         for reason, times in each.failures.reasons:
             yield ("failure", each.label, "", "", "sessions", times, "", "", reason)
+        yield ("stalls", each.label, "", "", "clusters", each.stalled_units, "", "", "")
+        if each.stalled_most:
+            share = each.stalled_most_share
+            yield ("stalls", each.label, "", "", "most_in_one", share, "", "", each.stalled_most)
         if each.regret is not None:
             yield (
                 "regret",

@@ -7,6 +7,9 @@ import math
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Estimate
 
+FEWER_SIGN = "†"
+"""Marks an algorithm whose figures are over fewer sessions than those beside them."""
+
 
 def format_figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
     """``1.234 [1.111, 1.357]`` in the unit shown to people."""

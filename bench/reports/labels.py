@@ -1,8 +1,9 @@
 """Where the names of points go: beside them, over no other name and no other point.
 
 Names are placed one after the other, each at the nearest free place around its point; a line
-leads to one that had to go farther off. A name for which there is no room is left out: its
-point has a mark of its own, and the table beside the chart has both.
+leads to one that had to go farther off. A name stays clear of its point's own bars, too, and of
+others' where that does not take it far. One for which there is no room is left out: its point
+has a mark of its own, and the table beside the chart has both.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ GAP_PX = 9.0
 RINGS_PX = (0.0, 12.0, 26.0, 42.0, 60.0, 80.0, 104.0, 130.0)
 """How much farther off a name may go."""
 DIRECTIONS = 16
+OWN_BAR_PX, OTHER_BAR_PX = 60.0, 14.0
+"""How much farther off a name may go to lie over one bar less."""
 
 
 class Box(NamedTuple):
@@ -58,7 +61,12 @@ class Label:
 
 
 def place_labels(
-    points: Sequence[Point], names: Sequence[str], *, width_px: float, height_px: float
+    points: Sequence[Point],
+    names: Sequence[str],
+    *,
+    width_px: float,
+    height_px: float,
+    bars: Sequence[Sequence[Box]] = (),
 ) -> list[Label | None]:
     """Find a place for each name.
 
@@ -67,40 +75,56 @@ def place_labels(
         names: Of each point.
         width_px: Of the area that all names must lie in.
         height_px: Of the same.
+        bars: Of each point, such as those of its intervals; of none when empty.
 
     Returns:
         A label for each point, None where there is no room.
     """
     taken = [Box(x - POINT_PX, y - POINT_PX, x + POINT_PX, y + POINT_PX) for x, y in points]
     found: list[Label | None] = []
-    for (x, y), name in zip(points, names, strict=True):
+    for place, ((x, y), name) in enumerate(zip(points, names, strict=True)):
         length_px = width_of(name)
-        for label in _candidates():
+        best: tuple[float, Label, Box] | None = None
+        for ring_px, label in _candidates():
+            if best is not None and best[0] <= ring_px:
+                break
             box = _box(x, y, label, length_px)
             is_inside = box.left >= 0 and box.right <= width_px
             is_inside &= box.top >= 0 and box.bottom <= height_px
-            if is_inside and not any(box.meets(other) for other in taken):
-                taken.append(box)
-                found.append(label)
-                break
-        else:
-            found.append(None)
+            if not is_inside or any(box.meets(other) for other in taken):
+                continue
+            cost_px = ring_px + _crossed_px(box, bars, place)
+            if best is None or cost_px < best[0]:
+                best = cost_px, label, box
+        found.append(None if best is None else best[1])
+        taken += [] if best is None else [best[2]]
     return found
 
 
-def _candidates() -> Iterator[Label]:
-    """Places around a point, the nearest first: right and left, then up and down."""
+def _crossed_px(box: Box, bars: Sequence[Sequence[Box]], own: int) -> float:
+    """What a name in a box costs for the bars that it lies over."""
+    return sum(
+        OWN_BAR_PX if place == own else OTHER_BAR_PX
+        for place, those in enumerate(bars)
+        for bar in those
+        if box.meets(bar)
+    )
+
+
+def _candidates() -> Iterator[tuple[float, Label]]:
+    """Places around a point with how far off they are: the nearest first, right before left."""
     turn = 2 * math.pi / DIRECTIONS
     order = sorted(range(DIRECTIONS), key=lambda k: (abs(math.sin(k * turn)), -math.cos(k * turn)))
     for ring_px in RINGS_PX:
         for k in order:
             across, down = math.cos(k * turn), math.sin(k * turn)
-            yield Label(
+            label = Label(
                 dx_px=(GAP_PX + ring_px) * across,
                 dy_px=(GAP_PX + LINE_PX / 4 + ring_px) * down,
                 is_left=across < -1e-9,
                 is_led=ring_px > 0,
             )
+            yield ring_px, label
 
 
 def _box(x: float, y: float, label: Label, length_px: float) -> Box:

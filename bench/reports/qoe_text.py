@@ -30,7 +30,7 @@ def _from(metric: Metric) -> str:
 
 
 def rank_rows(report: BenchReport, rankings: Rankings) -> Iterator[tuple[str, ...]]:
-    """A row per algorithm: its place under each QoE, and the range it has over resamples."""
+    """A row per algorithm: its place under each QoE, and the range that differences leave it."""
     for each in report.standings:
         if each.label in next(iter(rankings.ranks.values())):
             yield (

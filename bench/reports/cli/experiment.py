@@ -32,14 +32,14 @@ def _resampling(command: Any) -> Any:
         "--seed",
         type=click.IntRange(min=0),
         default=SEED,
-        help="Seed of the resampling, for shares of the frontier and ranks. [a fixed one]",
+        help="Seed of the resampling, for shares of the frontier and tau. [a fixed one]",
     )
     resamples = click.option(
         "--resamples",
         type=click.IntRange(min=100, max=100_000),
         default=2000,
         show_default=True,
-        help="Number of resamples, for shares of the frontier and ranks.",
+        help="Number of resamples, for shares of the frontier and tau.",
     )
     return seed(resamples(command))
 
@@ -231,7 +231,7 @@ def compare(
             margins=allowed,
             metrics=metrics,
         )
-    why = _why_worse(found, strict=strict)
+    why = _why_worse(found, of=candidate if folder is not None else "", strict=strict)
     if as_json:
         click.echo(json.dumps({"passed": not why, **comparison_json(found)}))
     else:
@@ -240,21 +240,32 @@ def compare(
         raise InputError(f"{candidate} {'; '.join(why)}")
 
 
-def _why_worse(found: Comparison, *, strict: bool) -> list[str]:
-    """Why a candidate does not pass; nothing when it does."""
+def _why_worse(found: Comparison, *, of: str, strict: bool) -> list[str]:
+    """Why a candidate does not pass; nothing when it does.
+
+    Args:
+        found: By comparing.
+        of: The algorithm that the candidate is; empty where it is a folder of several.
+        strict: Whether every figure must be shown to be within its margin.
+    """
     from abr.wording import format_count
 
     why = [
-        f"failed {format_count(each.newly_failed, 'session')} of {each.algorithm} that the base "
-        "played"
+        f"failed {format_count(each.newly_failed, 'session')}"
+        f"{_of(each.algorithm, but=of)} that the base played"
         for each in found.newly_failed
     ]
     named = found.worse or (found.unproven if strict else [])
     if named:
         what = "worse beyond the margin" if found.worse else "not shown to be within the margin"
-        figures = ", ".join(f"{each.metric} of {each.algorithm}" for each in named)
-        why.append(f"is {what} in {figures}")
+        labels = {each.name: each.label if each.is_score else each.name for each in found.metrics}
+        figures = (f"{labels[each.metric]}{_of(each.algorithm, but=of)}" for each in named)
+        why.append(f"is {what} in {', '.join(figures)}")
     return why
+
+
+def _of(algorithm: str, *, but: str) -> str:
+    return "" if algorithm == but else f" of {algorithm}"
 
 
 @click.command("p1203", no_args_is_help=True, short_help="Write input for ITU-T P.1203.")

@@ -63,11 +63,31 @@ def test_one_network_proves_nothing() -> None:
     assert (finding.is_worse, finding.is_proven) == (False, False)
 
 
-def test_more_figures_make_each_interval_wider() -> None:
-    base, other = made("a", noisy(5e6, 2e6, 1)), made("a", noisy(5e6, 2e6, 2))
-    alone = compare(base, other, margins=RATE).findings[0].difference
-    among = compare(base, other).findings[0].difference
-    assert among.low < alone.low < alone.high < among.high
+def test_what_is_worse_alone_may_not_be_among_many() -> None:
+    """Intervals stand alone; marks hold for all figures together, as those of a report."""
+    base = noisy(5e6, 1e6, 1)
+    before = results([row("a", k, mean_bitrate_bps=bps) for k, bps in enumerate(base)])
+    after = results(
+        [
+            row(
+                "a",
+                k,
+                mean_bitrate_bps=bps - 2.7e5 + 4e5 * (k % 2),
+                qoe_lin=1.1 - 0.2 * (k // 2 % 2),
+                startup_s=1.1 - 0.2 * (k // 4 % 2),
+            )
+            for k, bps in enumerate(base)
+        ]
+    )
+    alone, among = (
+        compare(before, after, margins=[Margin(metric=name, by=0.0) for name in chosen])
+        for chosen in (["bitrate_bps"], ["bitrate_bps", "qoe_lin", "startup_s"])
+    )
+    assert (alone.comparisons, alone.findings[0].is_worse) == (1, True)
+    assert among.findings[0].difference == alone.findings[0].difference
+    assert not among.findings[0].is_worse
+    assert among.findings[0].p_value > alone.findings[0].p_value
+    assert "of comparisons (Holm)" in comparison_text(among)
 
 
 def test_two_algorithms_of_one_folder_may_be_compared() -> None:
@@ -92,6 +112,12 @@ def test_margins_are_of_figures_there_are() -> None:
     same = made("a", [1e6, 2e6])
     with pytest.raises(ResultsError, match="margin of 'x'; expected one of bitrate_bps, "):
         compare(same, same, margins=[margin_from("x=1")])
+
+
+def test_the_margin_of_a_qoe_may_be_named_by_its_label() -> None:
+    same = made("a", noisy(5e6, 1e6, 1))
+    (finding,) = compare(same, same, margins=[margin_from("QoE_lin=1%")]).findings
+    assert finding.metric == "qoe_lin"
 
 
 def test_margins_are_read() -> None:
@@ -145,7 +171,7 @@ def test_a_comparison_is_over_what_is_independent() -> None:
     found = compare(one, other)
     assert found.pairings[0].units == {"file": 2}
     assert "! Only 2 files: intervals are rough." in comparison_text(found)
-    assert "96.67 % intervals over 2 files. Equal algorithms" in comparison_text(found)
+    assert "95 % intervals over 2 files. WORSE or better: beyond" in comparison_text(found)
 
 
 @pytest.mark.parametrize("name", [metric.name for metric in METRICS])

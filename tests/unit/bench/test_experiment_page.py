@@ -71,6 +71,7 @@ def test_the_csv_has_every_figure_in_the_unit_of_its_name(report: BenchReport) -
         "figure",
         "difference",
         "sessions",
+        "stalls",
         "frontier",
         "class",
         "formula",

@@ -15,6 +15,7 @@ from bench.analysis.compare import compare, compare_two
 from bench.analysis.standings import BenchReport, bench_report
 from bench.experiments.failures import failures_by_algorithm, failures_of, why_failed
 from bench.experiments.results import Results, ResultsError, Row
+from bench.reports.experiment_charts import draw_frontier
 from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import (
     comparison_json,
@@ -98,6 +99,44 @@ def test_failed_sessions_count_in_no_figure(mixed: Results) -> None:
     assert all(math.isnan(each.estimate.value) for each in dead.differences.values())
     assert (dead.on_frontier, dead.frontier_share) == (False, None)
     assert (calm.on_frontier, fast.on_frontier) == (True, True)
+
+
+def test_the_frontier_is_over_what_every_contestant_played(mixed: Results) -> None:
+    """``fast`` played as ``calm`` did, but failed where networks are slow: it is no faster."""
+    found = report(mixed)
+    calm, fast, dead = found.standings
+    assert found.shared == 8
+    assert calm.figures["bitrate_bps"].value == pytest.approx(6.5e6)
+    assert fast.figures["bitrate_bps"].value == pytest.approx(8.5e6)
+    assert calm.frontier_figures == fast.frontier_figures
+    assert calm.frontier_figures["bitrate_bps"].value == pytest.approx(8.5e6)
+    assert dead.frontier_figures == {}
+    assert [each.lacks for each in found.standings] == [0, 4, 12]
+    drawn = draw_frontier(found)
+    assert "calm: 8.500 Mbit/s" in drawn
+    assert "dead" not in drawn
+    assert "the frontier is over the 8 of 12 that all played" in report_text(found)
+    assert "All over the 8 of 12 sessions that every contestant played" in render_page(found)
+
+
+def test_without_a_session_in_common_nobody_is_on_the_frontier() -> None:
+    rows = [row("calm", k) if k < 9 else failed("calm", k) for k in range(12)]
+    rows += [row("fast", k) for k in range(12)]
+    rows += [failed("slow", k) if k < 9 else row("slow", k) for k in range(12)]
+    found = report(results(rows), base="fast")
+    assert found.shared == 0
+    assert [each.on_frontier for each in found.standings] == [False] * 3
+    assert [each.frontier_share for each in found.standings] == [None] * 3
+    assert "nobody is judged or drawn" in render_page(found)
+
+
+def test_sessions_that_one_lacks_without_failing_are_marked() -> None:
+    rows = [row("calm", k) for k in range(12)] + [row("part", k) for k in range(9)]
+    found = report(results(rows))
+    assert "part †" in report_text(found)
+    assert "lacks 3 that others played" in render_page(found)
+    whole = report(results(rows[:12]))
+    assert "†" not in report_text(whole)
 
 
 def test_failed_sessions_change_nothing_for_the_others(mixed: Results) -> None:

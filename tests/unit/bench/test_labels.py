@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.reports.labels import LINE_PX, POINT_PX, Label, place_labels
+from bench.reports.labels import LINE_PX, POINT_PX, Box, Label, place_labels
 from bench.reports.marks import COLOURS, SHAPES, colour_of, dash_of, shape_of
 from bench.reports.names import columns_of, in_columns, pad, shorten, width_px
 
@@ -49,6 +49,21 @@ def test_a_lonely_point_is_named_at_its_right_and_one_at_the_edge_at_its_left() 
     assert second is not None
     assert (first.is_left, first.dy_px, first.is_led) == (False, 0, False)
     assert (second.is_left, second.dx_px < 0) == (True, True)
+
+
+def test_a_name_stays_clear_of_its_own_bars_where_there_is_room() -> None:
+    """Beside its point it would lie over the bar across; above or below it does not."""
+    bars = [[Box(20, 189, 280, 191), Box(149, 100, 151, 280)]]
+    (label,) = place_labels([(150, 190)], ["name"], width_px=300, height_px=380, bars=bars)
+    assert label is not None
+    found = Box(*box((150, 190), label, "name"))
+    assert not any(found.meets(bar) for bar in bars[0])
+
+
+def test_a_name_lies_over_a_bar_rather_than_nowhere() -> None:
+    bars = [[Box(0, 0, 100, 40)]]
+    (label,) = place_labels([(50, 20)], ["name"], width_px=100, height_px=40, bars=bars)
+    assert label is not None
 
 
 def test_points_that_coincide_are_named_apart_with_a_line_to_those_farther_off() -> None:

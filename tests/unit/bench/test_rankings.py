@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abr.qoe import Model, linear, log, own
+from abr.qoe import Model, Viewing, linear, log, own
 from bench.analysis.metrics import METRICS, Metric, score_metric
 from bench.analysis.rankings import kendall_tau
 from bench.analysis.scores import score
@@ -75,6 +75,39 @@ def test_what_chance_explains_is_no_disagreement() -> None:
     assert found.agreements[0].disagreements == ()
     ranges = found.ranks["noise"].values()
     assert any((each.low or 0) < (each.high or 0) for each in ranges)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_range_leaves_out_a_place_only_where_differences_do(seed: int) -> None:
+    """Five algorithms, some better than others, over 15 networks, under two QoEs."""
+    rng = np.random.default_rng(seed)
+    labels = [f"a{k}" for k in range(5)]
+    worth = {label: 0.4 * (k // 2) for k, label in enumerate(labels)}
+    noise = {(label, f"trace-{k}"): rng.normal(0, 0.5) for label in labels for k in range(15)}
+
+    def mine(viewing: Viewing) -> float:
+        return worth[viewing.algorithm] + float(noise[viewing.algorithm, viewing.trace])
+
+    rows = [row(label, k) for label in labels for k in range(15)]
+    found = report(own(mine, name="mine"), log(), found=results(rows), base="a2")
+    assert found.rankings is not None
+    ranks, marked = found.rankings.ranks["mine"], set()
+    for each in found.standings:
+        rank, base = ranks[each.label], ranks["a2"]
+        assert rank.low is not None
+        assert rank.high is not None
+        assert base.low is not None
+        assert base.high is not None
+        assert 1 <= rank.low <= rank.place <= rank.high <= 5
+        verdict = each.differences["mine"].verdict
+        marked.add(verdict)
+        if rank.high < base.low:
+            assert verdict == "better"
+        if rank.low > base.high:
+            assert verdict == "worse"
+    assert marked > {"base"}
+    # Nothing differs under the other QoE: every place is open to everyone.
+    assert {(each.low, each.high) for each in found.rankings.ranks["log"].values()} == {(1, 5)}
 
 
 def test_one_qoe_has_nothing_beside_it() -> None:

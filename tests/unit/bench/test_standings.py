@@ -174,6 +174,34 @@ def test_stalls_that_are_seen_in_few_clusters_are_cautioned_about() -> None:
     assert caution.startswith("Too few stalls to tell how rare they are: of 30 files, a in 3 st")
 
 
+def test_what_never_stalled_has_no_interval_and_a_bound_of_how_often_it_may() -> None:
+    """None of 30: 1 - 0.05 ** (1 / 30) = 9.5 %."""
+    found = report(results([row("a", k, stall_s=0.0) for k in range(30)]))
+    figure = found.standings[0].figures["stall_ratio"]
+    assert figure.value == 0
+    assert not figure.has_interval
+    (caution,) = write_cautions(found)
+    assert "a in none stalled" in caution
+    assert "none of 30 files showed may still be in up to 9.5 % of all (95 % sure)" in caution
+
+
+def test_a_network_with_most_of_the_time_stalled_is_named_with_its_share() -> None:
+    """``a`` stalls for 11 s in 12 files and for 30 s in another: 30 / 41 is 73 %."""
+    stalls = [30.0 if k == 7 else 1.0 if k < 12 else 0.0 for k in range(30)]
+    found = report(results([row("a", k, stall_s=stalls[k]) for k in range(30)]))
+    assert found.standings[0].stalled_most_share == pytest.approx(30 / 41)
+    (caution,) = write_cautions(found)
+    assert caution.startswith("Most of the time stalled is in one place: 73 % of a's (file 7")
+    assert "stalls,a,,,most_in_one,0.7317" in report_csv(found)
+
+
+def test_the_share_of_one_network_is_told_with_stalls_that_are_few() -> None:
+    stalls = [30.0 if k == 7 else 1.0 if k < 3 else 0.0 for k in range(30)]
+    rows = [row("a", k, stall_s=stalls[k]) for k in range(30)]
+    (caution,) = write_cautions(report(results(rows)))
+    assert "a in 4 (91 % of it in one) stalled" in caution
+
+
 def test_equal_algorithms_are_seldom_marked_however_many_there_are() -> None:
     """Nine copies that differ by chance: eight times three differences, in 40 reports."""
     rng, marked, alone = np.random.default_rng(0), 0, 0
@@ -256,4 +284,4 @@ def test_a_share_ends_at_all_of_it_and_a_difference_of_shares_too() -> None:
     a, b = report(results(rows)).standings
     assert b.figures["stall_ratio"].high == 1.0
     assert b.differences["stall_ratio"].estimate.high == 1.0
-    assert a.figures["stall_ratio"].low == 0.0
+    assert not a.figures["stall_ratio"].has_interval

@@ -16,6 +16,7 @@ from bench.analysis.stats import (
     interval,
     mean_of,
     measure,
+    p_beyond,
     p_value,
     student_cdf,
     student_quantile,
@@ -134,6 +135,19 @@ def test_a_p_value_is_below_one_minus_the_level_where_the_interval_excludes_noth
         seen.add(excludes)
         assert (p_value(value, parts) < 0.1) == excludes
     assert seen == {True, False}
+
+
+def test_beyond_a_bound_is_where_the_whole_interval_is() -> None:
+    rng, seen = np.random.default_rng(6), set()
+    for shift in np.linspace(-1, 1, 41):
+        values = rng.exponential(size=12) - 1 + shift
+        value, parts = float(values.mean()), values - values.mean()
+        found = interval(value, parts, level=0.9)
+        for bound, is_above in ((0.2, True), (-0.2, False)):
+            is_beyond = found.low > bound if is_above else found.high < bound
+            seen.add((is_beyond, is_above))
+            assert (p_beyond(value, parts, bound, is_above=is_above) < 0.1) == is_beyond
+    assert len(seen) == 4
 
 
 def test_what_does_not_differ_has_no_p_value() -> None:
