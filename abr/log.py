@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from abr.errors import LogFormatError
+from abr.arguments import expect
+from abr.errors import ArgumentError, LogFormatError
 
 SCHEMA_MAJOR = 2
 SCHEMA = f"abrkit-session-log/{SCHEMA_MAJOR}.0"
@@ -70,6 +71,8 @@ OUTPUTS: tuple[Kind, ...] = (
     "ended",
 )
 
+KINDS: tuple[Kind, ...] = (*INPUTS, *OUTPUTS)
+
 Record = dict[str, Any]
 
 
@@ -103,7 +106,16 @@ class SessionLog:
         self.records.append({"e": kind, "t": float(t_s), **fields})
 
     def of(self, *kinds: Kind) -> Iterator[Record]:
-        """The records of the given kinds, in order."""
+        """The records of the given kinds, in order.
+
+        Raises:
+            ArgumentError: no record has a kind.
+        """
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ArgumentError(
+                    f"SessionLog.of({kind!r}): no such kind; expected some of {', '.join(KINDS)}"
+                )
         return (record for record in self.records if record["e"] in kinds)
 
     def dumps(self) -> str:
@@ -121,9 +133,16 @@ class SessionLog:
             name: Name of the text in error messages.
 
         Raises:
+            ArgumentError: no text.
             LogFormatError: the text is not a session log, has another major version, or is
                 broken.
         """
+        expect(
+            text,
+            str,
+            "SessionLog.loads(text=...)",
+            "text; player.files.read_log(path) reads a file",
+        )
         lines = text.splitlines()
         if not lines:
             raise LogFormatError(f"{name}: empty; expected a session log in JSON Lines")
@@ -163,7 +182,7 @@ def _parse_line(line: str, name: str, number: int) -> Record:
 
 def _check_record(record: Record, log: SessionLog, name: str, number: int) -> Record:
     kind, t_s = record.get("e"), record.get("t")
-    if kind not in INPUTS and kind not in OUTPUTS:
+    if kind not in KINDS:
         raise LogFormatError(f"{name}:{number}: unknown record kind {kind!r}")
     if not isinstance(t_s, int | float) or isinstance(t_s, bool) or not 0 <= t_s <= _MAX_TIME_S:
         raise LogFormatError(f"{name}:{number}: time {t_s!r}; expected seconds")

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from abr.errors import ToolMissingError
-from abr.log import Kind, Record, SessionLog
+from abr.arguments import expect
+from abr.errors import ArgumentError, ToolMissingError
+from abr.log import KINDS, Kind, Record, SessionLog
 
 Row = dict[str, Any]
+
+_LOG = "a SessionLog; player.files.read_log(path) reads one"
 
 REQUEST_COLUMNS = (
     "id",
@@ -45,14 +48,29 @@ that led to the request; at ``shown_s`` the first frame was shown of the segment
 
 
 def records_of(log: SessionLog, *kinds: Kind) -> list[Row]:
-    """The records of a log, those of ``kinds`` or all, each with every column of any."""
+    """The records of a log, those of ``kinds`` or all, each with every column of any.
+
+    Raises:
+        ArgumentError: no log, or a kind that no record has.
+    """
+    expect(log, SessionLog, "records_of(log=...)", _LOG)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ArgumentError(
+                f"records_of(log, {kind!r}): no such kind; expected some of {', '.join(KINDS)}"
+            )
     records = [record for record in log.records if not kinds or record["e"] in kinds]
     columns = dict.fromkeys(name for record in records for name in record)
     return [{name: record.get(name) for name in columns} for record in records]
 
 
 def requests_of(log: SessionLog) -> list[Row]:
-    """Every request of a log in the order they were sent; see ``REQUEST_COLUMNS``."""
+    """Every request of a log in the order they were sent; see ``REQUEST_COLUMNS``.
+
+    Raises:
+        ArgumentError: no log.
+    """
+    expect(log, SessionLog, "requests_of(log=...)", _LOG)
     rows: dict[int, Row] = {}
     decided: dict[int, Record] = {}
     brought: dict[int, Row] = {}
@@ -117,7 +135,14 @@ def measured_bps(log: SessionLog, *, last: int = 5) -> float:
 
     Returns:
         The harmonic mean of their throughputs, waits included; nan where there are none.
+
+    Raises:
+        ArgumentError: no log, or ``last`` no number of segments.
     """
+    expect(log, SessionLog, "measured_bps(log=...)", _LOG)
+    expect(last, int, "measured_bps(last=...)", "a whole number of segments, 1 or more")
+    if last < 1:
+        raise ArgumentError(f"measured_bps(last=...): found {last}; expected 1 or more segments")
     known = [
         row["throughput_bps"]
         for row in requests_of(log)
@@ -133,8 +158,15 @@ def data_frame(rows: SessionLog | Sequence[Row]) -> Any:
     where some are missing (``Int64``), text is ``string``, and whole seconds are ``float64``.
 
     Raises:
+        ArgumentError: neither a log nor rows.
         ToolMissingError: pandas is not installed.
     """
+    if isinstance(rows, SessionLog):
+        rows = requests_of(rows)
+    expected = "a SessionLog, or rows of records_of(log) or requests_of(log)"
+    expect(rows, Sequence, "data_frame(rows=...)", expected)
+    for number, row in enumerate(rows):
+        expect(row, Mapping, f"data_frame(rows[{number}]=...)", expected)
     try:
         pandas: Any = importlib.import_module("pandas")
     except ModuleNotFoundError as exc:
@@ -142,8 +174,6 @@ def data_frame(rows: SessionLog | Sequence[Row]) -> Any:
             "pandas is not installed, which a DataFrame needs: pip install 'abrkit[frames]'; rows "
             "are plain dictionaries and need nothing"
         ) from exc
-    if isinstance(rows, SessionLog):
-        rows = requests_of(rows)
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     return pandas.DataFrame(
         {name: pandas.Series(values, dtype=_dtype(values)) for name, values in columns.items()}

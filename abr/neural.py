@@ -37,6 +37,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, frozen_array
@@ -200,10 +201,13 @@ def _activate(value: float, kind: int) -> float:
 
 
 class Params(NamedTuple):
-    """A neural network has no tunable parameters: its weights are part of its state."""
+    """What a neural network can be told: its weights are part of its state."""
 
     fingerprint: int = 0
     """Checksum of the weights, as recorded in logs; 0 accepts any weights."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: as the network says."""
 
 
 class State(NamedTuple):
@@ -241,6 +245,8 @@ def start_with(
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung with the highest score; ties go to the lower rung."""
+    if len(seen.downloads.end_s) == 0 and params.initial_bps > 0:
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, 0)
     fill_vector(state.vector, seen)
     evaluate(state.network, state.vector, state.scores)
     answer = 0
@@ -265,16 +271,25 @@ def check_fingerprint(numbers: FloatArray, expected: int = 0) -> int:
     return found
 
 
-def build_rule(layers: Sequence[Layer], name: str = "policy", *, fingerprint: int = 0) -> Rule:
+def build_rule(
+    layers: Sequence[Layer],
+    name: str = "policy",
+    *,
+    fingerprint: int = 0,
+    initial_bps: float = 0.0,
+) -> Rule:
     """Build an algorithm that chooses the rung a neural network scores highest.
 
     Raises:
         AlgorithmError: the layers do not fit, or do not have the ``fingerprint``.
+        ValueError: ``initial_bps`` is below 0.
     """
+    if not initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     network = build_network(layers)
     return Rule(
         name=name,
-        params=Params(check_fingerprint(network.numbers, fingerprint)),
+        params=Params(check_fingerprint(network.numbers, fingerprint), initial_bps),
         start=partial(start_with, network, name),
         choose=choose,
     )

@@ -58,6 +58,13 @@ def load_own_module(where: str, *, folder: Path | None = None) -> Any:
         return _module(where, Path(folder or ""))
     except InputError:
         raise
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not f"{where}.".startswith(f"{exc.name}."):
+            raise InputError(f"{where} does not load: ModuleNotFoundError: {exc}") from exc
+        raise InputError(
+            f"there is no module {exc.name!r} here; name a file as FILE.py:NAME, or a module that "
+            "is installed or lies in this folder"
+        ) from exc
     # Code of one's own may raise anything; the message names it.
     except Exception as exc:
         raise InputError(f"{where} does not load: {type(exc).__name__}: {exc}") from exc

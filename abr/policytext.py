@@ -47,13 +47,24 @@ class Policy:
         return f"<Policy planner, {len(self.weights)} weights>"
 
     def build_rule(self, name: str, params: policy.Params | None = None) -> Rule:
-        """Build the algorithm; of ``params`` a network uses only the fingerprint.
+        """Build the algorithm; of ``params`` a network takes ``fingerprint`` and ``initial_bps``.
 
         Raises:
-            AlgorithmError: the numbers do not make an algorithm.
+            AlgorithmError: the numbers do not make an algorithm, or a network is given
+                parameters of a planner.
+            ValueError: a parameter is out of range.
         """
         if self.layers:
-            return build_rule(self.layers, name, fingerprint=params.fingerprint if params else 0)
+            params = params or policy.Params()
+            for key, default in policy.Params._field_defaults.items():
+                if key not in ("fingerprint", "initial_bps") and getattr(params, key) != default:
+                    raise AlgorithmError(
+                        f"algorithm {name!r} is a neural network and has no {key}, which planners "
+                        "have; expected initial_bps or fingerprint"
+                    )
+            return build_rule(
+                self.layers, name, fingerprint=params.fingerprint, initial_bps=params.initial_bps
+            )
         return policy.build_rule(self.weights, params, name)
 
 

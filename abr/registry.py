@@ -113,8 +113,7 @@ def load(name: str, **params: object) -> Algorithm:
     """Load the algorithm called ``name``.
 
     Args:
-        name: A name or alias, ``policy:FILE`` or ``onnx:FILE``, or ``FILE.py:NAME`` or
-            ``module:NAME``.
+        name: A name or alias, ``policy:FILE``, ``onnx:FILE``, ``FILE.py:NAME`` or ``module:NAME``.
         params: Parameters as values, or as text from a command line.
 
     Returns:
@@ -127,7 +126,7 @@ def load(name: str, **params: object) -> Algorithm:
     canonical, _ = resolve(name)
     if file := _file_in(canonical):
         params = {"weights": file, **params}
-    make = _own(canonical)[0] if is_own(name) else _maker(_entry(canonical.partition(":")[0]))
+    make = _maker_of(canonical)
     legal = _parameters(make)
     values = _converted(canonical, params, legal)
     made = _made(canonical, make, values)
@@ -170,9 +169,14 @@ def is_own(name: str) -> bool:
 def located(name: str, folder: Path) -> str:
     """``name`` as it is found from anywhere, where relative files start at ``folder``."""
     where, _, what = name.rpartition(":")
-    if not is_own(name) or not where.endswith(".py"):
-        return name
-    return f"{(folder / where).resolve()}:{what}"
+    is_file = is_own(name) and where.endswith(".py")
+    return f"{(folder / where).resolve()}:{what}" if is_file else name
+
+
+def takes(name: str, parameter: str) -> bool:
+    """Whether algorithm ``name`` has this parameter, or takes any; raises as ``load``."""
+    legal = _parameters(_maker_of(resolve(name)[0]))
+    return legal is None or parameter in legal
 
 
 def describe() -> tuple[Description, ...]:
@@ -270,6 +274,10 @@ def _entry(name: str) -> EntryPoint:
 
 def _distribution(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
+
+
+def _maker_of(canonical: str) -> Callable[..., Any]:
+    return _own(canonical)[0] if is_own(canonical) else _maker(_entry(canonical.partition(":")[0]))
 
 
 def _maker(entry: EntryPoint) -> Callable[..., Any]:

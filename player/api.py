@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from abr import registry
+from abr.arguments import kind_of
 from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import AlgorithmError, ConfigError, InputError, LogFormatError, PlaybackError
 from abr.link import Link, SharedLink
@@ -27,7 +28,7 @@ from abr.qoe import shortfall
 from abr.redaction import Redactor
 from abr.trace import Trace
 from origin.tokens.redaction import redact
-from player.arguments import check, kind_of, refuse_coroutines
+from player.arguments import check, refuse_coroutines
 from player.bounds import PLANNED, about_bound
 from player.config import PlayerConfig
 from player.playback.session import PlaybackSession

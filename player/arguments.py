@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import NamedTuple
 
+from abr.arguments import kind_of
 from abr.decision import Rule
 from abr.errors import ArgumentError, ConfigError
 from abr.log import SessionLog
@@ -47,6 +48,11 @@ def _is_named(found: object) -> bool:
     return all(isinstance(name, str) for name in found)
 
 
+def _is_model(found: object) -> bool:
+    has_parts = all(hasattr(found, each) for each in ("name", "label", "score"))
+    return has_parts and not isinstance(found, type)
+
+
 def _are_fields(found: object) -> bool:
     if not isinstance(found, Mapping):
         return found is None
@@ -63,8 +69,8 @@ RULES: Mapping[str, _Rule] = {
     "traces": _Rule(_of(*PATHS, Trace), "a Trace, or the path of one"),
     "sources": _Rule(_of(*PATHS, Presentation), "the folder of a package, or a Presentation"),
     "qoe": _Rule(
-        lambda found: isinstance(found, str) or hasattr(found, "label"),
-        "the name of a QoE, or a value of abr.qoe",
+        lambda found: isinstance(found, str) or _is_model(found),
+        "the name of a QoE, or one such as abr.qoe.linear()",
     ),
     "config": _Rule(_of(PlayerConfig, lacks=True), "a PlayerConfig, or None"),
     "provenance": _Rule(_of(Mapping, lacks=True), "a mapping of names to values, or None"),
@@ -141,8 +147,3 @@ def _check_one(function: str, name: str, rule: _Rule, found: object) -> None:
     least, unit = {"max_play_s": (0, " s"), "threads": (1, "")}.get(name, (-math.inf, ""))
     if isinstance(found, Real) and not float(found) >= least:
         raise ConfigError(f"{where}: {name} is {found}; expected {least}{unit} or more")
-
-
-def kind_of(found: object) -> str:
-    """What it is; not its value, which may be a secret."""
-    return "None" if found is None else f"a value of type {type(found).__name__}"

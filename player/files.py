@@ -7,50 +7,79 @@ from bisect import bisect_left
 from io import FileIO
 from pathlib import Path
 
-from abr.errors import DiskFullError, LogFormatError, MissingFileError
+from abr.arguments import as_path, expect
+from abr.errors import AbrError, DiskFullError, LogFormatError, MissingFileError
 from abr.files.whole import write_whole
 from abr.log import SessionLog
 from abr.shell import NO_ROOM_ERRORS, reason_of
 from player.playback.actions import Resource, Want
 
 
-def write_log(log: SessionLog, path: Path) -> None:
-    """Write ``log`` to ``path``, replacing what was there once all of it is on disk."""
-    write_whole(path, log.dumps().encode())
+def write_log(log: SessionLog, path: str | os.PathLike[str]) -> None:
+    """Write ``log`` to ``path``, replacing what was there once all of it is on disk.
+
+    Raises:
+        ArgumentError: no log, or no path.
+        DiskFullError: there is no room for it.
+        MissingFileError: it cannot be written for another reason.
+    """
+    expect(log, SessionLog, "write_log(log=...)", "a SessionLog; write_log(log, path)")
+    into = as_path(path, "write_log(path=...)")
+    check_writable(into)
+    data = log.dumps().encode()
+    try:
+        write_whole(into, data)
+    except (OSError, ValueError) as exc:
+        if isinstance(exc, AbrError):
+            raise
+        if isinstance(exc, OSError) and exc.errno in NO_ROOM_ERRORS:
+            raise DiskFullError(f"{into}: no space left; free some and write again") from exc
+        raise MissingFileError(f"{into}: cannot be written: {_why(exc)}") from exc
 
 
-def read_log(path: Path) -> SessionLog:
+def read_log(path: str | os.PathLike[str]) -> SessionLog:
     """Read a session log.
 
     Raises:
-        MissingFileError: there is no such file.
+        ArgumentError: no path.
+        MissingFileError: there is no such file, or it cannot be read.
         LogFormatError: it is no session log.
     """
+    where = as_path(path, "read_log(path=...)")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = where.read_text(encoding="utf-8")
     except FileNotFoundError as exc:
-        raise MissingFileError(f"{path}: no such file; expected a session log") from exc
+        raise MissingFileError(f"{where}: no such file; expected a session log") from exc
     except IsADirectoryError as exc:
-        raise MissingFileError(f"{path}: a folder; expected a session log") from exc
+        raise MissingFileError(f"{where}: a folder; expected a session log") from exc
     except UnicodeDecodeError as exc:
-        raise LogFormatError(f"{path}: not text; expected a session log in JSON Lines") from exc
-    return SessionLog.loads(text, name=str(path))
+        raise LogFormatError(f"{where}: not text; expected a session log in JSON Lines") from exc
+    except (OSError, ValueError) as exc:  # no permission; a name that none can have
+        raise MissingFileError(f"{where}: cannot be read: {_why(exc)}") from exc
+    return SessionLog.loads(text, name=str(where))
 
 
-def check_writable(path: Path | None) -> None:
+def check_writable(path: str | os.PathLike[str] | None) -> None:
     """Fail early, before anything is played, when ``path`` cannot become a file.
 
     Raises:
+        ArgumentError: no path.
         MissingFileError: its folder does not exist or is closed, or it is a folder itself.
     """
     if path is None:
         return
+    path = as_path(path, "check_writable(path=...)")
     if path.is_dir():
         raise MissingFileError(f"{path}: a folder; expected the name of a file to write")
     if not path.parent.is_dir():
         raise MissingFileError(f"{path.parent}: no such folder; make it first")
     if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
         raise MissingFileError(f"{path}: permission denied; expected a file that can be written")
+
+
+def _why(exc: OSError | ValueError) -> str:
+    """What is wrong with a path; a ValueError is of one that no file can have."""
+    return reason_of(exc) if isinstance(exc, OSError) else str(exc)
 
 
 class MediaFolder:
@@ -63,18 +92,20 @@ class MediaFolder:
     comes back, so does its file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         """Make ``folder``, which must be new or empty.
 
         Raises:
+            ArgumentError: no path.
             MissingFileError: it exists and is not an empty folder, or cannot be made.
         """
+        folder = as_path(folder, "MediaFolder(folder=...)")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise MissingFileError(f"{folder}: exists and is not an empty folder; name a new one")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise MissingFileError(f"{folder}: cannot be made: {reason_of(exc)}") from exc
+        except (OSError, ValueError) as exc:
+            raise MissingFileError(f"{folder}: cannot be made: {_why(exc)}") from exc
         self._folder = folder
         self._inits: dict[Resource, bytes] = {}
         self._files: dict[str, dict[bytes, _MediaFile]] = {}

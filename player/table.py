@@ -32,6 +32,9 @@ def session_table(log: SessionLog, qoe: Sequence[Model] = ()) -> Group:
     Args:
         log: Of the session.
         qoe: What to score it by.
+
+    Raises:
+        ArgumentError: no log, or no QoE among them.
     """
     got = summary(log)
     table = Table(title=_caption(log.provenance), title_justify="left", show_header=False, box=None)

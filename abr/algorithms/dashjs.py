@@ -463,6 +463,8 @@ def make(**params: float) -> Rule:
         raise ValueError("history_size must be 1 or more")
     if not made.buffer_time_s > 0:
         raise ValueError("buffer_time_s must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="dashjs",
         params=made,

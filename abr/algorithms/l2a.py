@@ -192,6 +192,8 @@ def make(**params: float) -> Rule:
         raise ValueError("horizon and safety must be more than 0")
     if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
         raise ValueError("the half-lives must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="l2a",
         params=made,

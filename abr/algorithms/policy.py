@@ -25,8 +25,8 @@ Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic Adaptive Video
 over HTTP, SIGCOMM 2015; planning over a distribution of outcomes is that of Yan et al.,
 Learning in situ, NSDI 2020, section 4; the optimiser is Hansen's CMA-ES.
 
-deviation: the first segment is always at the lowest rung, although the score does not
-include startup.
+deviation: the first segment is at the lowest rung unless ``initial_bps`` says more, although
+the score does not include startup.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.errors import AlgorithmError
 from abr.media import FloatArray
@@ -133,6 +134,9 @@ class Params(NamedTuple):
     """Whether downloads may be abandoned."""
     fingerprint: int = 0
     """Checksum of the learned numbers, as recorded in logs; 0 accepts any numbers."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -178,7 +182,7 @@ def start_with(
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the first rung with the highest mean utility over the scenarios."""
     if state.memory[_COUNT] == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     ahead = _count_ahead(params, seen)
     _fill_scenarios(state, seen, ahead)
     stall_weight = _planned_stall_weight(state, seen)
@@ -343,6 +347,8 @@ def build_rule(
     params, numbers = params or Params(), order_weights(weights)
     if not (params.stall_weight >= 0 and params.switch_weight >= 0 and params.ahead_s > 0):
         raise ValueError("weights must be 0 or more, and ahead_s more than 0")
+    if not params.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name=name,
         params=params._replace(fingerprint=check_fingerprint(numbers, params.fingerprint)),

@@ -189,6 +189,8 @@ def make(**params: float) -> Rule:
         raise ValueError("down_target and up_target must be more than 0")
     if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0 and made.enough_bytes > 0):
         raise ValueError("the half-lives and enough_bytes must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="shaka",
         params=made,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
+from abr.arguments import as_path, expect
 from abr.errors import ModelError
 from abr.generators.model import Model
 from abr.generators.text import read_model
@@ -30,6 +32,7 @@ def model(name: str) -> Model:
     Raises:
         ModelError: there is no such model; the message lists the known names.
     """
+    expect(name, str, "model(name=...)", f"one of {', '.join(names())}")
     known = name.lower().replace("_", "-")
     if known not in names():
         raise ModelError(f"unknown model {name[:60]!r}; expected one of {', '.join(names())}")
@@ -43,6 +46,7 @@ def find_model(text: str) -> Model:
     Raises:
         ModelError: there is no such model or file, or the file does not contain a model.
     """
+    expect(text, str, "find_model(text=...)", f"a file, or one of {', '.join(names())}")
     if text.endswith(_SUFFIX) or _is_file(text):
         return read_model_file(text)
     return model(text)
@@ -56,14 +60,15 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def read_model_file(path: str | Path) -> Model:
+def read_model_file(path: str | os.PathLike[str]) -> Model:
     """Read a model file.
 
     Raises:
         ModelError: the file is missing, cannot be read, or does not contain a model.
     """
+    path = as_path(path, "read_model_file(path=...)")
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as exc:
         raise ModelError(f"{path}: no such file; expected a model file") from exc
     except (OSError, ValueError) as exc:

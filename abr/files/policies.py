@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from importlib.resources import files
 from pathlib import Path
 
+from abr.arguments import as_path, expect
 from abr.errors import AlgorithmError
 from abr.policytext import Policy, read_arrays, read_policy, write_policy
 
@@ -18,14 +20,15 @@ def read_bundled_policy() -> Policy:
     return read_policy(text, name=BUNDLED)
 
 
-def read_policy_file(path: str | Path) -> Policy:
+def read_policy_file(path: str | os.PathLike[str]) -> Policy:
     """Read a policy from a file: ``.npz`` arrays, or JSON.
 
     Raises:
         AlgorithmError: the file is missing, cannot be read, or does not contain a policy.
     """
+    path = as_path(path, "read_policy_file(path=...)")
     try:
-        data = Path(path).read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError as exc:
         raise AlgorithmError(f"{path}: no such file; expected a policy") from exc
     except (OSError, ValueError) as exc:
@@ -41,19 +44,20 @@ def read_policy_file(path: str | Path) -> Policy:
     return read_policy(text, name=str(path))
 
 
-def write_policy_file(policy: Policy, path: str | Path) -> None:
+def write_policy_file(policy: Policy, path: str | os.PathLike[str]) -> None:
     """Write a policy as JSON; the file appears complete or not at all.
 
     Raises:
         AlgorithmError: the file cannot be written.
     """
+    expect(policy, Policy, "write_policy_file(policy=...)", "a Policy")
+    path = as_path(path, "write_policy_file(path=...)")
     partial = Path(f"{path}.part")
     try:
         partial.write_text(write_policy(policy), encoding="utf-8")
         partial.replace(path)
-    except OSError as exc:
-        with contextlib.suppress(OSError):
+    except (OSError, ValueError) as exc:
+        with contextlib.suppress(OSError, ValueError):
             partial.unlink(missing_ok=True)
-        raise AlgorithmError(
-            f"{path}: cannot be written ({exc.strerror}); choose another path"
-        ) from exc
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise AlgorithmError(f"{path}: cannot be written ({why}); choose another path") from exc

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from abr.arguments import as_path, expect
 from abr.errors import ConfigError, InputError, MissingFileError
 from abr.trace import Trace
 from abr.traceformats import Reading, find_set_doubts, pick_reading, read_readings, remarks
@@ -45,7 +47,7 @@ def check_columns(columns: Asked, names: Iterable[object]) -> None:
 
 
 def read_readings_file(
-    path: Path,
+    path: str | os.PathLike[str],
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
     *,
     columns: Asked = None,
@@ -56,19 +58,20 @@ def read_readings_file(
     can contain several traces.
 
     Raises:
+        ArgumentError: no path.
         MissingFileError: there is no such file, or it cannot be read.
         TraceFormatError: it is not a trace, or not a usable one.
     """
+    path = as_path(path, "read_readings_file(path=...)")
     try:
         data = path.read_bytes()
     except FileNotFoundError as exc:
         raise MissingFileError(f"{path}: no such file; expected a network trace") from exc
     except IsADirectoryError as exc:
         raise MissingFileError(f"{path}: a folder; expected a network trace") from exc
-    except OSError as exc:
-        raise MissingFileError(
-            f"{path}: cannot be read ({exc.strerror}); expected a network trace"
-        ) from exc
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise MissingFileError(f"{path}: cannot be read ({why}); expected a network trace") from exc
     found = read_readings(data, name=str(path), format=format, columns=columns)
     return tuple(
         replace(each, trace=each.trace.named(path.stem)) if each.trace.name == path.name else each
@@ -77,7 +80,7 @@ def read_readings_file(
 
 
 def read_trace_file(
-    path: Path,
+    path: str | os.PathLike[str],
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
     *,
     columns: Asked = None,
@@ -89,6 +92,7 @@ def read_trace_file(
         MissingFileError: as ``read_readings_file``.
         TraceFormatError: likewise; also if the file contains several and ``pick`` is None.
     """
+    path = as_path(path, "read_trace_file(path=...)")
     readings = read_readings_file(path, format, columns=columns)
     return pick_reading(readings, name=str(path), pick=pick).trace
 
@@ -104,6 +108,7 @@ def resolve_readings(
     Raises:
         InputError: as ``resolve``, except that a file may contain several traces.
     """
+    expect(text, str, "resolve_readings(text=...)", "a file, profile:NAME or generate:..., as text")
     if text.startswith("profile:"):
         return (_reading(profile(text.removeprefix("profile:")), "profile"),)
     if text.startswith("generate:"):

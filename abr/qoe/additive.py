@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from abr.arguments import expect, kind_of
+from abr.errors import ArgumentError, QoEError
 from abr.log import SessionLog
 from abr.media import FloatArray, Presentation
 from abr.qoe.viewing import Viewing, viewing_of
@@ -104,9 +106,38 @@ class Model(Protocol):
         """
 
 
-def view(of: SessionLog | Viewing) -> Viewing:
-    """What a model sees of a session, however it is given."""
-    return viewing_of(of) if isinstance(of, SessionLog) else of
+def view(of: SessionLog | Viewing, where: str = "score(of=...)") -> Viewing:
+    """What a model sees of a session, however it is given.
+
+    Raises:
+        ArgumentError: it is neither a log nor a viewing; ``where`` is told.
+        LogFormatError: it is the log of no session.
+    """
+    if isinstance(of, SessionLog):
+        return viewing_of(of)
+    expect(
+        of,
+        Viewing,
+        where,
+        "one SessionLog, or a Viewing of it; player.files.read_log(path) reads one",
+    )
+    return of
+
+
+def check_model(found: object, where: str) -> None:
+    """Refuse what is no QoE.
+
+    Raises:
+        ArgumentError: it has no name, label, source and score.
+    """
+    said = (getattr(found, name, None) for name in ("name", "label", "source"))
+    if isinstance(found, type) or not (
+        callable(getattr(found, "score", None)) and all(isinstance(each, str) for each in said)
+    ):
+        raise ArgumentError(
+            f"{where}: found {kind_of(found)}; expected a QoE, such as linear() or "
+            'named("linear:stall_weight=20")'
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +160,12 @@ class Additive:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def formula(self, ladder_bps: FloatArray) -> str:
-        """As reports print it."""
-        weights, what = self.weigh(ladder_bps), self.utility_text
+        """As reports print it.
+
+        Raises:
+            ArgumentError: no rates of a ladder.
+        """
+        weights, what = self.weigh(_rates(ladder_bps, self.name)), self.utility_text
         parts = [_term(weights.worth, f"Σ {what}").removeprefix("+ ")]
         parts.append(_term(-weights.stall, "stalled s"))
         if weights.rise == weights.fall:
@@ -144,8 +179,11 @@ class Additive:
         """Utility of every segment of a presentation, and what costs how much.
 
         Raises:
+            ArgumentError: it is no presentation.
             QoEError: the presentation lacks what it needs.
         """
+        where = f"QoE {self.name}: bind(presentation=...)"
+        expect(presentation, Presentation, where, "a Presentation")
         shape = presentation.sizes_bytes.shape
         rungs = np.broadcast_to(np.arange(shape[0])[:, None], shape)
         shown = Shown(
@@ -156,15 +194,15 @@ class Additive:
             ladder_bps=presentation.bitrates_bps,
             presentation=presentation.title,
         )
-        return Bound(self.utility(shown), self.weigh(presentation.bitrates_bps))
+        return Bound(self._utility_of(shown), self.weigh(presentation.bitrates_bps))
 
     def parts(self, of: SessionLog | Viewing) -> FloatArray:
         """What each segment adds, shape (K,): their sum over K is the score."""
-        viewing = view(of)
+        viewing = view(of, f"QoE {self.name}: parts(of=...)")
         if not viewing.segments:
             return np.zeros(0)
         weights = self.weigh(viewing.ladder_bps)
-        utility = self.utility(_shown(viewing))
+        utility = self._utility_of(_shown(viewing))
         parts = weights.worth * utility - weights.stall * viewing.stalls_s
         parts[1:] -= _change_costs(utility, weights)
         parts[0] -= weights.startup * (viewing.startup_s or 0.0)
@@ -172,12 +210,13 @@ class Additive:
 
     def score(self, of: SessionLog | Viewing) -> float:
         """Of one session; 0 when nothing was shown."""
-        return score_one(self.score_all, view(of))
+        return score_one(self.score_all, view(of, f"QoE {self.name}: score(of=...)"))
 
     def score_all(self, viewings: Viewings) -> FloatArray:
         """Of many sessions of one presentation."""
+        expect(viewings, Viewings, f"QoE {self.name}: score_all(viewings=...)", "Viewings")
         weights = self.weigh(viewings.shown.ladder_bps)
-        utility = self.utility(viewings.shown)
+        utility = self._utility_of(viewings.shown)
         gains = weights.worth * utility
         costs = np.concatenate([[0.0], _change_costs(utility, weights)])
         costs[viewings.first] = 0.0  # no change across sessions
@@ -186,6 +225,16 @@ class Additive:
         if weights.startup:
             total = total - weights.startup * np.nan_to_num(viewings.startup_s)
         return total / _counts(viewings)
+
+    def _utility_of(self, shown: Shown) -> FloatArray:
+        """One number for each segment, or an error."""
+        found: FloatArray = np.asarray(self.utility(shown), dtype=np.float64)
+        if found.shape != shown.rungs.shape:
+            raise QoEError(
+                f"QoE {self.name}: its utility has the shape {found.shape}; expected "
+                f"{shown.rungs.shape}, a number for each segment"
+            )
+        return found
 
 
 def score_one(score_all: Callable[[Viewings], FloatArray], viewing: Viewing) -> float:
@@ -218,6 +267,20 @@ def _change_costs(utility: FloatArray, weights: Weights) -> FloatArray:
     """Of every segment but the first."""
     change = np.diff(utility)
     return np.where(change > 0, weights.rise * change, -weights.fall * change)
+
+
+def _rates(ladder_bps: object, name: str) -> FloatArray:
+    """The rates of a ladder; none where it is not known."""
+    try:
+        rates: FloatArray = np.asarray(ladder_bps, dtype=np.float64)
+    except (TypeError, ValueError):
+        rates = np.zeros((0, 0))
+    if ladder_bps is None or rates.ndim != 1 or not (np.isfinite(rates) & (rates > 0)).all():
+        raise ArgumentError(
+            f"QoE {name}: formula(ladder_bps=...): found {kind_of(ladder_bps)}; expected the bit/s "
+            "of each rung, such as presentation.bitrates_bps"
+        )
+    return rates
 
 
 def _counts(viewings: Viewings) -> FloatArray:

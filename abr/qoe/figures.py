@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from abr.arguments import expect, kind_of
+from abr.errors import ArgumentError, LogFormatError
 from abr.log import Record, SessionLog
 from abr.played import part_played_s, sum_played, utilities_of
 
@@ -112,8 +114,30 @@ class LiveLatency:
     end_s: float
 
 
+LOG = "a SessionLog, such as player.simulate(...) returns, or player.files.read_log(path)"
+UNFIT = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+"""What records raise that are not those of docs/formats.md."""
+
+
+def unfit(exc: Exception) -> LogFormatError:
+    """Of a log whose records are not those of a session."""
+    return LogFormatError(
+        f"the log cannot be scored ({type(exc).__name__}: {exc}); expected the records of "
+        "docs/formats.md, as abrkit writes them: play again, or use the log as it was written"
+    )
+
+
 def stalls(log: SessionLog) -> list[Interval]:
-    """Every stall of the playback, in order; an instant between pause and playing is none."""
+    """Every stall of the playback, in order; an instant between pause and playing is none.
+
+    Raises:
+        ArgumentError: it is no log.
+    """
+    expect(log, SessionLog, "stalls(log=...)", LOG)
+    return _stalls(log)
+
+
+def _stalls(log: SessionLog) -> list[Interval]:
     return [interval for interval in _spent_in(log, "stalled") if interval.length_s > 0]
 
 
@@ -121,15 +145,32 @@ def summary(log: SessionLog) -> QoE:
     """Score a playback from its log.
 
     Raises:
-        ValueError: the log has no ``start`` record.
+        ArgumentError: it is no log.
+        LogFormatError: it has no ``start`` record, or others than a session's.
     """
+    return _summary(log, "summary")
+
+
+def _summary(log: SessionLog, function: str) -> QoE:
+    """The same, for ``function``."""
+    expect(log, SessionLog, f"{function}(log=...)", LOG)
     start = next(log.of("start"), None)
     if start is None:
-        raise ValueError("the log has no start record: nothing was ever played or asked for")
+        raise LogFormatError(
+            "the log has no start record: nothing was ever played or asked for; expected the log "
+            "of a session"
+        )
+    try:
+        return _summed(log, start)
+    except UNFIT as exc:
+        raise unfit(exc) from exc
+
+
+def _summed(log: SessionLog, start: Record) -> QoE:
     end_s = log.records[-1]["t"]
     first = next((r for r in log.of("state") if r["to"] == "playing"), None)
     playing = _spent_in(log, "playing")
-    stalled = stalls(log)
+    stalled = _stalls(log)
     plays = list(log.of("play"))
     played_s = sum(interval.length_s for interval in playing)
     weights = played_of_each_s([float(record["duration_s"]) for record in plays], played_s)
@@ -203,7 +244,20 @@ def view_quality(metric: str, found: Sequence[float], weights: Sequence[float]) 
         metric: What it was measured in.
         found: Of each segment of which something was played, in order.
         weights: Media seconds played of each.
+
+    Raises:
+        ArgumentError: they are no numbers, or not as many weights as figures.
     """
+    expect(metric, str, "view_quality(metric=...)", 'text, such as "vmaf"')
+    try:
+        return _viewed(metric, found, weights)
+    except (TypeError, ValueError) as exc:
+        raise ArgumentError(
+            f"view_quality(found=..., weights=...): {exc}; expected as many numbers in both"
+        ) from exc
+
+
+def _viewed(metric: str, found: Sequence[float], weights: Sequence[float]) -> ViewedQuality:
     total_s = sum(weights)
     mean = sum(q * s for q, s in zip(found, weights, strict=True)) / total_s if total_s > 0 else 0.0
     return ViewedQuality(
@@ -219,7 +273,7 @@ def as_dict(log: SessionLog) -> dict[str, Any]:
 
     ``quality`` is there where it was measured, ``live`` where the stream was.
     """
-    found = asdict(summary(log))
+    found = asdict(_summary(log, "as_dict"))
     for name in ("quality", "live"):
         if found[name] is None:
             del found[name]
@@ -236,7 +290,7 @@ def shortfall(log: SessionLog) -> str:
     A session that was stopped when ``--duration`` said did what was asked; otherwise it was
     stopped because nothing more could come, or by a signal.
     """
-    qoe = summary(log)
+    qoe = _summary(log, "shortfall")
     asked_s = log.provenance.get("stop_at_s", math.inf)
     is_as_asked = qoe.ended == "stopped" and qoe.elapsed_s >= asked_s - _EARLY_S
     if qoe.ended == "complete" or is_as_asked:
@@ -265,10 +319,20 @@ def _spent_in(log: SessionLog, state: str) -> list[Interval]:
 
 
 def played_of_each_s(durations_s: Sequence[float], played_s: float) -> list[float]:
-    """Media seconds played of each segment: all of it, except perhaps of the last."""
-    weights = list(durations_s)
-    if weights:
-        weights[-1] = part_played_s(played_s, sum(weights[:-1]), weights[-1])
+    """Media seconds played of each segment: all of it, except perhaps of the last.
+
+    Raises:
+        ArgumentError: they are no numbers.
+    """
+    try:
+        weights = list(durations_s)
+        if weights:
+            weights[-1] = part_played_s(played_s, sum(weights[:-1]), weights[-1])
+    except TypeError as exc:
+        raise ArgumentError(
+            f"played_of_each_s(durations_s=..., played_s=...): found {kind_of(durations_s)} and "
+            f"{kind_of(played_s)}; expected a sequence of seconds, and seconds"
+        ) from exc
     return weights
 
 
@@ -285,10 +349,19 @@ def qoe_lin(rates_bps: Sequence[float], stall_s: float, change_bps: float | None
         rates_bps: Nominal bit rate of each segment played, in order.
         stall_s: Stalled in all.
         change_bps: Absolute changes between neighbours, where they are summed up already.
+
+    Raises:
+        ArgumentError: they are no numbers.
     """
-    if not len(rates_bps):
-        return 0.0
-    if change_bps is None:
-        change_bps = sum(abs(after - before) for before, after in pairwise(rates_bps))
-    score = (sum(rates_bps) - CHANGE_PENALTY * change_bps) / 1e6 - STALL_PENALTY * stall_s
-    return score / len(rates_bps)
+    try:
+        if not len(rates_bps):
+            return 0.0
+        if change_bps is None:
+            change_bps = sum(abs(after - before) for before, after in pairwise(rates_bps))
+        score = (sum(rates_bps) - CHANGE_PENALTY * change_bps) / 1e6 - STALL_PENALTY * stall_s
+        return score / len(rates_bps)
+    except TypeError as exc:
+        raise ArgumentError(
+            f"qoe_lin(rates_bps=..., stall_s=...): {exc}; expected the bit/s of each segment "
+            "played, as numbers, and seconds; linear().score(log) scores a log"
+        ) from exc

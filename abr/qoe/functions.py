@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from abr.arguments import as_params, expect
 from abr.errors import QoEError
 from abr.log import SessionLog
 from abr.media import FloatArray
@@ -51,7 +52,7 @@ class Own:
         Raises:
             QoEError: it fails, or returns no finite number.
         """
-        viewing = view(of)
+        viewing = view(of, f"QoE {self.name}: score(of=...)")
         try:
             said: Any = self.function(viewing, **self.params)
         # What is not ours may raise anything; the message says for which session.
@@ -88,12 +89,17 @@ def own(
         params: Keyword parameters to call it with.
 
     Raises:
-        QoEError: it cannot be called with them.
+        ArgumentError: the name is no text, or the parameters are no mapping.
+        QoEError: the function cannot be called with them.
     """
+    expect(name, str, "own(name=...)", "text, or none")
+    expect(where, str, "own(where=...)", "text, or none")
+    given = as_params(params, "own(params=...)")
     called = name or getattr(function, "__name__", type(function).__name__)
-    given = dict(params or {})
     if not callable(function):
         raise QoEError(f"QoE {called}: {type(function).__name__} cannot be called; give a function")
+    if inspect.iscoroutinefunction(function):
+        raise QoEError(f"QoE {called}: a coroutine function; give one that returns the number")
     try:
         takes = inspect.signature(function)
         takes.bind(None, **given)

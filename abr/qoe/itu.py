@@ -21,7 +21,7 @@ from abr.errors import QoEError, ToolMissingError
 from abr.log import SessionLog
 from abr.media import FloatArray
 from abr.qoe.additive import view
-from abr.qoe.models import spell
+from abr.qoe.models import check_number, spell
 from abr.qoe.viewing import Viewing
 
 PICTURES: tuple[tuple[float, str], ...] = (
@@ -57,7 +57,7 @@ class P1203:
             ToolMissingError: the implementation is not installed.
             QoEError: it fails.
         """
-        viewing = view(of)
+        viewing = view(of, f"QoE {self.name}: score(of=...)")
         if not viewing.segments:
             return 1.0
         make = _implementation()
@@ -84,14 +84,22 @@ def p1203(*, audio_kbps: float = 128.0, fps: float = 24.0, device: str = "pc") -
 
     Raises:
         ToolMissingError: the implementation is not installed.
-        QoEError: there is no such device.
+        QoEError: there is no such device, or a number is none.
     """
-    if device not in DEVICES:
-        raise QoEError(f"QoE p1203: device is {device!r}; expected {' or '.join(DEVICES)}")
+    _check(audio_kbps, fps, device)
     _implementation()
     params = {"audio_kbps": audio_kbps, "fps": fps, "device": device}
     name = spell("p1203", params, p1203)
     return P1203(name=name, label=name, params=params)
+
+
+def _check(audio_kbps: object, fps: object, device: object) -> None:
+    check_number("p1203", "audio_kbps", audio_kbps)
+    check_number("p1203", "fps", fps)
+    if not fps:
+        raise QoEError("QoE p1203: fps is 0; expected frames per second above 0")
+    if not isinstance(device, str) or device not in DEVICES:
+        raise QoEError(f"QoE p1203: device is {device!r}; expected {' or '.join(DEVICES)}")
 
 
 def _implementation() -> Any:
@@ -113,7 +121,14 @@ def picture_for(bitrate_bps: float) -> str:
 def p1203_input(
     viewing: Viewing, *, audio_kbps: float = 128.0, fps: float = 24.0, device: str = "pc"
 ) -> dict[str, Any]:
-    """The input of P.1203 for one session; parameters as for ``p1203``."""
+    """The input of P.1203 for one session; parameters as for ``p1203``.
+
+    Raises:
+        ArgumentError: it is no viewing.
+        QoEError: as ``p1203``.
+    """
+    viewing = view(viewing, "p1203_input(viewing=...)")
+    _check(audio_kbps, fps, device)
     video, start_s = [], 0.0
     for rate_bps, duration_s in zip(
         viewing.bitrates_bps.tolist(), viewing.durations_s.tolist(), strict=True

@@ -11,10 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import signature
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from abr.arguments import expect
 from abr.errors import QoEError
 from abr.log import SessionLog
 from abr.media import FloatArray
@@ -46,10 +48,11 @@ class Sabre:
 
     def score(self, of: SessionLog | Viewing) -> float:
         """Of one session; 0 when nothing was shown."""
-        return score_one(self.score_all, view(of))
+        return score_one(self.score_all, view(of, f"QoE {self.name}: score(of=...)"))
 
     def score_all(self, viewings: Viewings) -> FloatArray:
         """Of many sessions of one presentation."""
+        expect(viewings, Viewings, f"QoE {self.name}: score_all(viewings=...)", "Viewings")
         utility = _log_utility(viewings.shown) * viewings.played_s
         utility_s = np.add.reduceat(utility, viewings.first)
         played_s = np.add.reduceat(viewings.played_s, viewings.first)
@@ -241,14 +244,23 @@ def _additive(
 
 def _checked(word: str, params: Mapping[str, float | None]) -> Mapping[str, float | None]:
     for key, value in params.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is None:  # it follows the ladder
+        if value is None and (word, key) == ("linear", "stall_weight"):  # it follows the ladder
             continue
-        if not (is_number and math.isfinite(value)):
-            raise QoEError(f"QoE {word}: {key} is {value!r}; expected a finite number")
-        if value < 0 and key != "rise_weight":
-            raise QoEError(f"QoE {word}: {key} is {value!r}; expected 0 or more")
+        check_number(word, key, value, is_signed=key == "rise_weight")
     return params
+
+
+def check_number(word: str, key: str, value: object, *, is_signed: bool = False) -> None:
+    """Refuse a parameter that is no number, or below 0.
+
+    Raises:
+        QoEError: it is one of these.
+    """
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value)):  # type: ignore[arg-type]  # a Real
+        raise QoEError(f"QoE {word}: {key} is {value!r}; expected a finite number")
+    if value < 0 and not is_signed:  # type: ignore[operator]  # likewise
+        raise QoEError(f"QoE {word}: {key} is {value!r}; expected 0 or more")
 
 
 def spell(word: str, params: Mapping[str, Any], make: Callable[..., Any]) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abr.arguments import expect
 from abr.log import SessionLog
 from abr.media import FloatArray, frozen_array
-from abr.qoe.figures import played_of_each_s, summary
+from abr.qoe.figures import LOG, UNFIT, QoE, played_of_each_s, summary, unfit
 from abr.qoe.figures import stalls as stalls_of
 
 NEAR_S = 1e-4
@@ -114,9 +115,19 @@ def viewing_of(log: SessionLog) -> Viewing:
     """What a QoE sees of a session.
 
     Raises:
-        ValueError: the log has no ``start`` record.
+        ArgumentError: it is no log.
+        LogFormatError: it has no ``start`` record, or others than a session's.
     """
-    got, known = summary(log), log.provenance
+    expect(log, SessionLog, "viewing_of(log=...)", f"{LOG}; a Viewing is used as it is")
+    got = summary(log)
+    try:
+        return _seen_in(log, got)
+    except UNFIT as exc:
+        raise unfit(exc) from exc
+
+
+def _seen_in(log: SessionLog, got: QoE) -> Viewing:
+    known = log.provenance
     plays = list(log.of("play"))
     is_measured = got.quality is not None
     rates_bps = [float(record["bitrate_bps"]) for record in plays]

@@ -11,11 +11,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from abr.arguments import as_path
 from abr.errors import InputError, MissingFileError, ToolMissingError
 from abr.files.whole import write_whole
 from bench.experiments.experiment import Run
@@ -134,13 +136,14 @@ def _holds(path: Path, pieces: Sequence[bytes]) -> bool:
         return False
 
 
-def read_folder(folder: Path) -> Results:
+def read_folder(folder: str | os.PathLike[str]) -> Results:
     """The results in a folder, or in a results file that is named itself.
 
     Raises:
         MissingFileError: there are none.
         ResultsError: they cannot be read.
     """
+    folder = as_path(folder, "read_folder(folder=...)")
     candidates = [folder] if folder.is_file() else [folder / JSON_LINES, folder / PARQUET]
     path = next((each for each in candidates if each.is_file()), None)
     if path is None:

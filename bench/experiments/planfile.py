@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from abr.arguments import expect
 from abr.errors import ConfigError
 from abr.qoe import NAMES
 from abr.traceformats.columns import parse_columns
@@ -30,6 +31,8 @@ class AlgorithmEntry:
     name: str
     label: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    where: str = field(default="", compare=False)
+    """File and line of the plan, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class TraceEntry:
     """At most this many of the files' traces, evenly picked; 0 takes all."""
     columns: str = ""
     """Which columns of the files are what, as ``--columns`` takes it; empty: detected."""
+    where: str = field(default="", compare=False)
+    """File and line of the plan, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,8 @@ class PresentationEntry:
     builtin: str = ""
     path: str = ""
     seed: int = 0
+    where: str = field(default="", compare=False)
+    """File and line of the plan, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,8 @@ class QoEEntry:
     name: str
     label: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    where: str = field(default="", compare=False)
+    """File and line of the plan, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +92,8 @@ class Plan:
     player: Mapping[str, Any]
     qoe: tuple[QoEEntry, ...] = ()
     """None: QoE_lin, see ``bench.analysis.scores``."""
+    player_at: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """File and line of each key of ``player``, and of the table under no name."""
 
 
 _KEYS: Mapping[str, Mapping[str, str]] = {
@@ -129,8 +140,10 @@ def read_plan(text: str, *, name: str) -> Plan:
         name: Of the file, for messages.
 
     Raises:
+        ArgumentError: no text.
         ConfigError: naming file, line, key, what was found and what was expected.
     """
+    expect(text, str, "read_plan(text=...)", "the text of a plan, in TOML")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
@@ -168,6 +181,10 @@ def read_plan(text: str, *, name: str) -> Plan:
                 _entries(document, source, "qoe") if "qoe" in document else ()
             )
         ),
+        player_at={
+            key: source.at("player", 0, key)
+            for key in ("", *_player(document.get("player", {}), source))
+        },
     )
 
 
@@ -269,7 +286,7 @@ def _labelled(entries: list[dict[str, Any]], source: _Source) -> tuple[Algorithm
             raise ConfigError(
                 f"{where}: a second algorithm called {label!r}; give each its own label"
             )
-        found[label] = AlgorithmEntry(name=name, label=label, params=params)
+        found[label] = AlgorithmEntry(name=name, label=label, params=params, where=where)
     return tuple(found.values())
 
 
@@ -305,7 +322,7 @@ def _trace_entry(entry: dict[str, Any], source: _Source, place: int) -> TraceEnt
             renamed["columns"] = str(parse_columns(renamed["columns"]))
         except ConfigError as exc:
             raise ConfigError(f"{source.at('traces', place, 'columns')}: {exc}") from exc
-    return TraceEntry(**renamed)
+    return TraceEntry(**renamed, where=where)
 
 
 def _presentation_entry(entry: dict[str, Any], source: _Source, place: int) -> PresentationEntry:
@@ -316,7 +333,7 @@ def _presentation_entry(entry: dict[str, Any], source: _Source, place: int) -> P
         )
     if "path" in entry and "seed" in entry:
         raise ConfigError(f"{source.at('presentation', place, 'seed')}: seed goes with builtin")
-    return PresentationEntry(**entry)
+    return PresentationEntry(**entry, where=where)
 
 
 def _qoe_entry(entry: dict[str, Any], source: _Source, place: int) -> QoEEntry:
@@ -325,7 +342,7 @@ def _qoe_entry(entry: dict[str, Any], source: _Source, place: int) -> QoEEntry:
             f"{source.at('qoe', place)}: [[qoe]] without name; expected {', '.join(NAMES)}, or "
             "FILE.py:FUNCTION"
         )
-    return QoEEntry(**entry)
+    return QoEEntry(**entry, where=source.at("qoe", place))
 
 
 def _player(found: Any, source: _Source) -> Mapping[str, Any]:

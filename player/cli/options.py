@@ -253,15 +253,18 @@ def check_algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, 
     return canonical, parameters
 
 
-def begun_after(params: tuple[str, ...], path: Path | None) -> tuple[str, ...]:
-    """``params``, with the ``initial_bps`` that the log at ``path`` tells.
+def begun_after(
+    names: Sequence[str], params: tuple[str, ...], path: Path | None
+) -> tuple[str, ...]:
+    """``params`` of algorithms, with the ``initial_bps`` that the log at ``path`` tells.
 
     Raises:
-        InputError: it tells none.
+        InputError: it tells none, or one of them does not take it.
         UsageError: the parameter is given as well.
     """
     if path is None:
         return params
+    from abr import registry
     from abr.logtable import measured_bps
     from player.files import read_log
 
@@ -270,6 +273,13 @@ def begun_after(params: tuple[str, ...], path: Path | None) -> tuple[str, ...]:
     rate_bps = measured_bps(read_log(path))
     if math.isnan(rate_bps):
         raise InputError(f"{path}: no video segment was finished; expected a session that played")
+    for name in names:
+        if not registry.takes(name, "initial_bps"):
+            raise InputError(
+                f"--after {path}: algorithm {name!r} has no parameter initial_bps: an earlier "
+                "session tells it nothing; leave --after out, or choose one that has it, such as "
+                "bola-e"
+            )
     return (*params, f"initial_bps={rate_bps!r}")
 
 

@@ -153,9 +153,8 @@ def play(
     cmcd = read_cmcd(
         cmcd_carriage, version=cmcd_version, session_id=session_id, content_id=content_id
     )
-    chosen, parameters = check_algorithm(
-        algorithm_for(ctx, algorithm, player), begun_after(params, after_path)
-    )
+    named = algorithm_for(ctx, algorithm, player)
+    chosen, parameters = check_algorithm(named, begun_after([named], params, after_path))
     check_columns(columns, [] if trace_text is None else [trace_text])
     trace = None if trace_text is None else read_trace(trace_text, columns)
     check_writable(log_path)

@@ -122,7 +122,7 @@ def simulate(
             "max_bitrate_bps": None if max_bitrate_mbps is None else max_bitrate_mbps * 1e6,
             "max_height": max_height,
         }
-        params = begun_after(params, after_path)
+        params = begun_after(algorithms, params, after_path)
         simulate_preset(
             Wanted(
                 preset=preset,
@@ -155,9 +155,8 @@ def simulate(
         max_height=max_height,
         player=player,
     )
-    chosen, parameters = check_algorithm(
-        algorithm_for(ctx, algorithms[0], player), begun_after(params, after_path)
-    )
+    named = algorithm_for(ctx, algorithms[0], player)
+    chosen, parameters = check_algorithm(named, begun_after([named], params, after_path))
     trace = read_trace(trace_text, columns)
     check_writable(log_path)
     models = find_qoes(qoe)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 
 import pytest
 
 from abr.cli import main
+from abr.errors import InputError
 from abr.media import constant_presentation
 from bench.experiments.planfile import read_plan
 from bench.experiments.run.materials import load_experiment
@@ -161,3 +163,32 @@ def test_many_networks_are_doubted_once(
     networks = [str(path) for path in sorted(Path("set").rglob("*.log"))]
     assert main([*words, "--json", "--network", *networks]) == 0
     assert capsys.readouterr().err.count("if it is kbit/s: --columns") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "more", "line"),
+    [
+        ("QoE 'linear' twice", '[[qoe]]\nname = "linear"\n[[qoe]]\nname = "linear"', 3),
+        ("'stall_weight' after 'linear'", '[[qoe]]\nname = "linear:stall_weight"', 1),
+        ("qoe.. vmaf: vmaf: it needs", '[[qoe]]\nname = "vmaf"', 1),
+        ("two presentations called", '[[presentation]]\nbuiltin = "vbr-6"', 1),
+        ("nowhere: no package", '[[presentation]]\npath = "nowhere"', 1),
+        ("nowhere.csv: no such file", '[[traces]]\nfiles = ["nowhere.csv"]', 1),
+        ("unknown model 'lte'", '[[traces]]\ngenerate = "lte"', 1),
+        ("unknown algorithm 'bolla'", '[[algorithm]]\nname = "bolla"', 1),
+        ("has no parameter 'gpp'", '[[algorithm]]\nname = "bola"\nparams = { gpp = 5 }', 1),
+        ("mine.py: no such file", '[[algorithm]]\nname = "mine.py:Mine"', 1),
+        ("max_buffer", "[player]\nrtt_s = 0.1\nmax_buffer = 5", 3),
+        ("max_buffer_s", "[player]\nrtt_s = 0.1\nmax_buffer_s = -5", 3),
+    ],
+)
+def test_whatever_is_wrong_with_a_plan_is_told_with_its_file_and_line(
+    said: str, more: str, line: int, tmp_path: Path
+) -> None:
+    text = PLAN.format(more="").replace('files = ["set"]', 'generate = "lte-driving"') + more
+    place = len(PLAN.format(more="").splitlines()) + line
+    plan = read_plan(text, name="plans/mine.toml")
+    with pytest.raises(InputError) as caught:
+        load_experiment(plan, folder=tmp_path)
+    assert str(caught.value).startswith(f"plans/mine.toml:{place}: "), caught.value
+    assert re.search(said, str(caught.value))

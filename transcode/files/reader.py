@@ -6,9 +6,11 @@ package when it holds ``presentation.json``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from abr.arguments import as_path
 from abr.errors import MissingFileError, PackageError
 from abr.media import Presentation
 from abr.shell import reason_of
@@ -21,40 +23,44 @@ from transcode.packaging.presentation import presentation_of_package
 from transcode.playlist import MultivariantPlaylist, Playlist, parse
 
 
-def is_package(folder: Path) -> bool:
-    """Whether ``folder`` looks like a package; its contents are not checked."""
-    return (folder / INDEX).is_file()
+def is_package(folder: str | os.PathLike[str]) -> bool:
+    """Whether ``folder`` looks like a package; its contents are not checked.
+
+    Raises:
+        ArgumentError: no path.
+    """
+    return (as_path(folder, "is_package(folder=...)") / INDEX).is_file()
 
 
-def read_index(folder: str | Path) -> PresentationIndex:
+def read_index(folder: str | os.PathLike[str]) -> PresentationIndex:
     """The index of the package in ``folder``.
 
     Raises:
         MissingFileError: no such folder, or no index in it.
         PackageError: the index cannot be used; see ``parse_index``.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "read_index(folder=...)")
     if not folder.is_dir():
         raise MissingFileError(f"{folder}: no such folder; expected a package of `abr transcode`")
     return parse_index(read_text(folder / INDEX), where=str(folder / INDEX))
 
 
-def read_presentation(folder: str | Path) -> Presentation:
+def read_presentation(folder: str | os.PathLike[str]) -> Presentation:
     """The package in ``folder`` as players and algorithms see it.
 
     Raises:
         MissingFileError, PackageError: as ``read_index``.
     """
-    return presentation_of_package(read_index(folder))
+    return presentation_of_package(read_index(as_path(folder, "read_presentation(folder=...)")))
 
 
-def check_package(folder: str | Path) -> PresentationIndex:
+def check_package(folder: str | os.PathLike[str]) -> PresentationIndex:
     """Read a package whole and check that its files, sizes and playlists agree.
 
     Raises:
         MissingFileError, PackageError, PlaylistError: naming the file and what to do.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "check_package(folder=...)")
     index = read_index(folder)
     links = links_in(folder, files_of(index))
     if links:
@@ -85,7 +91,7 @@ def links_in(folder: Path, paths: Iterable[str]) -> list[str]:
     return sorted(part for part in all_of if (folder / part).is_symlink())
 
 
-def read_playlist(path: Path) -> Playlist:
+def read_playlist(path: str | os.PathLike[str]) -> Playlist:
     """The playlist in ``path``.
 
     Raises:
@@ -95,12 +101,13 @@ def read_playlist(path: Path) -> Playlist:
     return parse(read_text(path), uri=str(path))
 
 
-def read_text(path: Path) -> str:
+def read_text(path: str | os.PathLike[str]) -> str:
     """The text of ``path``; bytes that are not UTF-8 become U+FFFD, which no format accepts.
 
     Raises:
         MissingFileError: there is no such file, or it cannot be read.
     """
+    path = as_path(path, "read_text(path=...)")
     try:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as exc:

@@ -9,6 +9,7 @@ import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from abr.arguments import as_path
 from abr.errors import DiskFullError, ToolFailedError
 from abr.shell import NO_ROOM_ERRORS
 from transcode.ffmpeg import generate_arguments
@@ -22,7 +23,7 @@ GENERATED_NAME = "generated scenes"
 
 
 async def write_master(
-    path: str | Path,
+    path: str | os.PathLike[str],
     spec: SceneSpec | None = None,
     *,
     on_progress: Callable[[float], None] | None = None,
@@ -38,7 +39,7 @@ async def write_master(
         ToolMissingError, ToolFailedError: ffmpeg.
         DiskFullError: no room; nothing is left behind.
     """
-    path, spec = Path(path), spec or SceneSpec()
+    path, spec = as_path(path, "write_master(path=...)"), spec or SceneSpec()
     beside = path.with_name(f".{path.name}.partial")
     try:
         with beside.open("wb") as file, _sound_file(spec, path.parent) as wav:

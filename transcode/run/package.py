@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from abr.arguments import as_path
 from abr.errors import ConfigError, MissingFileError
 from abr.shell import note
 from transcode.config import TranscodeConfig
@@ -66,8 +67,8 @@ __all__ = ["TranscodeProgress", "transcode"]
 
 
 async def transcode(
-    master: str | Path,
-    out: str | Path,
+    master: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     config: TranscodeConfig | None = None,
     on_progress: Callable[[TranscodeProgress], None] | None = None,
     *,
@@ -95,15 +96,16 @@ async def transcode(
         DiskFullError: no room; of the package nothing is left behind.
         PeerError: the cluster.
     """
+    master = as_path(master, "transcode(master=...)")
+    out = _absolute(as_path(out, "transcode(out=...)"))
     config = (config or TranscodeConfig()).check()
-    out = _absolute(out)
     remove_leftovers(out)
     with _open_cache(config, out) as cache:
         title = check_out(out, config)
         seed = _marks_seed(config, out, title, keys)
-        planned = await plan_transcode(Path(master), config, cache, marks_seed=seed)
+        planned = await plan_transcode(master, config, cache, marks_seed=seed)
         texts = await read_texts(
-            Path(master), planned.master, config.subtitles, stall_limit_s=config.stall_limit_s
+            master, planned.master, config.subtitles, stall_limit_s=config.stall_limit_s
         )
         encrypter = _encrypter(config, out, title, keys)
         async with partial_folder(out) as package:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Observation
 from abr.errors import AlgorithmError, ToolMissingError
 from abr.neural import fill_vector, vector_width
@@ -22,13 +23,18 @@ class OnnxPolicy:
 
     Args:
         weights: Path of the file.
+        initial_bps: Throughput taken for granted before the first download: it comes at the
+            highest rung within this; 0: as the model says.
 
     Raises:
         AlgorithmError: the file is not an ONNX model.
         ToolMissingError: onnxruntime is not installed.
+        ValueError: ``initial_bps`` is below 0.
     """
 
-    def __init__(self, weights: str) -> None:
+    def __init__(self, weights: str, *, initial_bps: float = 0.0) -> None:
+        if not initial_bps >= 0:
+            raise ValueError("initial_bps must be 0 or more")
         try:
             import onnxruntime
         except ImportError as exc:
@@ -39,6 +45,7 @@ class OnnxPolicy:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self.name = f"onnx:{weights}"
+        self._initial_bps = initial_bps
         try:
             self._model: Any = onnxruntime.InferenceSession(
                 weights, options, providers=["CPUExecutionProvider"]
@@ -59,6 +66,8 @@ class OnnxPolicy:
         Raises:
             AlgorithmError: the model has inputs or outputs of a different size.
         """
+        if len(seen.downloads.end_s) == 0 and self._initial_bps > 0:
+            return Decision(highest_within(seen.ladder_bps, self._initial_bps))
         rungs = len(seen.ladder_bps)
         vector = np.zeros(vector_width(rungs), dtype=np.float32)
         fill_vector(vector, seen)
@@ -76,11 +85,12 @@ class OnnxPolicy:
         return Decision(int(np.argmax(scores)))
 
 
-def make(weights: str) -> OnnxPolicy:
+def make(weights: str, *, initial_bps: float = 0.0) -> OnnxPolicy:
     """Create an object for the model in the file ``weights``.
 
     Raises:
         AlgorithmError: the file is not an ONNX model.
         ToolMissingError: onnxruntime is not installed.
+        ValueError: ``initial_bps`` is below 0.
     """
-    return OnnxPolicy(weights)
+    return OnnxPolicy(weights, initial_bps=initial_bps)

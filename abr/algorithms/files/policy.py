@@ -19,10 +19,11 @@ def make(
     ahead_s: float = 20.0,
     may_abandon: bool = True,
     fingerprint: int = 0,
+    initial_bps: float = 0.0,
 ) -> Rule:
     """Create the algorithm from the file ``weights``.
 
-    A neural network uses none of the other parameters except ``fingerprint``.
+    A neural network takes none of the other parameters but ``fingerprint`` and ``initial_bps``.
 
     Args:
         weights: Path of the file.
@@ -31,9 +32,12 @@ def make(
         ahead_s: Likewise.
         may_abandon: Likewise.
         fingerprint: Checksum of the numbers that a recording was made with; 0 accepts any.
+        initial_bps: Throughput taken for granted before the first download.
 
     Raises:
-        AlgorithmError: the file is missing or not a policy, or has another fingerprint.
+        AlgorithmError: the file is missing or not a policy, or has another fingerprint; or it is
+            a neural network, which has no such parameter.
+        ValueError: a parameter is out of range.
     """
-    params = Params(stall_weight, switch_weight, ahead_s, may_abandon, fingerprint)
+    params = Params(stall_weight, switch_weight, ahead_s, may_abandon, fingerprint, initial_bps)
     return read_policy_file(weights).build_rule(f"policy:{weights}", params)

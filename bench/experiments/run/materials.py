@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,9 @@ from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
 from abr.files.traces import check_columns
 from abr.generators import generate_many
-from abr.generators.model import Model
+from abr.generators.model import Model as TraceModel
 from abr.media import Presentation
-from abr.qoe import Additive, check_distinct, named
+from abr.qoe import Additive, Model, check_distinct, named
 from abr.sabremovie import read_sabre_movie
 from abr.shell import note
 from abr.traceedit import rotate
@@ -62,12 +62,11 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         folder: Where its relative paths start.
 
     Raises:
-        AbrError: something is missing or cannot be used; the message names it.
+        AbrError: something is missing or cannot be used; the message names it, and the file and
+            line of the plan.
     """
     entries = _named_apart([_recorded(entry, folder) for entry in plan.traces])
-    models = {
-        entry.generate: _model(entry.generate, folder) for entry in plan.traces if entry.generate
-    }
+    models = {entry.generate: _model(entry, folder) for entry in plan.traces if entry.generate}
     places = {name: place for place, name in enumerate(models)}
     networks = [
         network
@@ -88,8 +87,8 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
     doubts = [doubt for recorded in entries for doubt in recorded.doubts]
     for doubt in doubts:
         note(doubt)
-    options_of(plan.preset, plan.player)  # a wrong setting fails now
-    presentations = _distinct([_presentation(each, folder) for each in plan.presentations])
+    _check_player(plan)
+    presentations = _presentations(plan.presentations, folder)
     return Experiment(
         name=plan.name,
         version=__version__,
@@ -106,6 +105,25 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         block_size=plan.block,
         wanted_engine=plan.engine,
     )
+
+
+@contextmanager
+def _told_at(where: str) -> Iterator[None]:
+    """What goes wrong within is told with the file and line of the plan."""
+    try:
+        yield
+    except AbrError as exc:
+        raise type(exc)(f"{where}: {exc}" if where else str(exc)) from exc
+
+
+def _check_player(plan: Plan) -> None:
+    """Settings that are wrong fail now, rather than when something is played."""
+    try:
+        options_of(plan.preset, plan.player)
+    except AbrError as exc:
+        keys = sorted((key for key in plan.player if key in str(exc)), key=len)
+        with _told_at(plan.player_at.get(keys[-1] if keys else "", "")):
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +148,12 @@ def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
     """
     if entry.generate:
         return _Recorded()
-    check_columns(entry.columns or None, entry.files)
+    with _told_at(entry.where):
+        check_columns(entry.columns or None, entry.files)
+        return _read(entry, folder)
+
+
+def _read(entry: TraceEntry, folder: Path) -> _Recorded:
     words = [word if ":" in word else str(folder / word) for word in entry.files]
     members = _members(entry.cluster, folder)
     good: list[NetworkTrace] = []
@@ -213,20 +236,22 @@ def _rotated(traces: Sequence[NetworkTrace], seed: int) -> list[NetworkTrace]:
     return [replace(each, trace=rotate(each.trace, seed), seed=seed, digest="") for each in traces]
 
 
-def _model(name: str, folder: Path) -> Model:
-    file = folder / name
-    return find_model(str(file) if file.is_file() else name)
+def _model(entry: TraceEntry, folder: Path) -> TraceModel:
+    file = folder / entry.generate
+    with _told_at(entry.where):
+        return find_model(str(file) if file.is_file() else entry.generate)
 
 
-def _drawn(entry: TraceEntry, seed: int, model: Model, *, place: int) -> list[NetworkTrace]:
+def _drawn(entry: TraceEntry, seed: int, model: TraceModel, *, place: int) -> list[NetworkTrace]:
     """Draws from a model, the one at ``place`` among the plan's models."""
     first = seed * DRAWS_APART + place * MODELS_APART
-    try:
-        drawn = generate_many(
-            model, seeds=range(first, first + entry.count), duration_s=entry.duration_s
-        )
-    except ValueError as exc:
-        raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
+    with _told_at(entry.where):
+        try:
+            drawn = generate_many(
+                model, seeds=range(first, first + entry.count), duration_s=entry.duration_s
+            )
+        except ValueError as exc:
+            raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
     kind = entry.kind or model.name
     return [
         NetworkTrace(trace=trace, kind=kind, seed=seed, cluster=f"{DRAW}:{trace.name}")
@@ -252,32 +277,35 @@ def _presentation(entry: PresentationEntry, folder: Path) -> Presentation:
     return read_sabre_movie(text, name=str(path), title=path.stem)
 
 
-def _distinct(presentations: list[Presentation]) -> tuple[Presentation, ...]:
-    titles = [each.title for each in presentations]
-    for title in titles:
-        if titles.count(title) > 1:
-            raise InputError(
-                f"two presentations called {title!r}; give them different names or seeds"
-            )
-    return tuple(presentations)
+def _presentations(entries: Sequence[PresentationEntry], folder: Path) -> tuple[Presentation, ...]:
+    """What is played, no two called the same."""
+    found: dict[str, Presentation] = {}
+    for entry in entries:
+        with _told_at(entry.where):
+            presentation = _presentation(entry, folder)
+            if presentation.title in found:
+                raise InputError(
+                    f"two presentations called {presentation.title!r}; give them different names "
+                    "or seeds"
+                )
+        found[presentation.title] = presentation
+    return tuple(found.values())
 
 
 def _qoes(
     entries: Sequence[QoEEntry], presentations: Sequence[Presentation], folder: Path
 ) -> tuple[Mapping[str, Any], ...]:
     """QoEs as the header of results has them; one that cannot score what is played fails now."""
-    models = []
+    models: list[Model] = []
     for entry in entries:
-        try:
+        with _told_at(entry.where), _told_at(f"[[qoe]] {entry.label or entry.name}"):
             with redirect_stdout(sys.stderr):  # what a file prints is no result
                 model = named(entry.name, params=entry.params, label=entry.label, folder=folder)
             if isinstance(model, Additive):
                 for presentation in presentations:
                     model.bind(presentation)
-        except AbrError as exc:
-            raise type(exc)(f"[[qoe]] {entry.label or entry.name}: {exc}") from exc
-        models.append(model)
-    check_distinct(models)
+            models.append(model)
+            check_distinct(models)
     return tuple(
         {
             "name": entry.name,
@@ -290,16 +318,14 @@ def _qoes(
 
 
 def _contender(entry: AlgorithmEntry, folder: Path) -> Contender:
-    name, _ = registry.resolve(entry.name)
-    found = registry.located(name, folder)
-    load = partial(registry.load, found, **entry.params)
-    try:
+    with _told_at(entry.where), _told_at(f"[[algorithm]] {entry.label}"):
+        name, _ = registry.resolve(entry.name)
+        found = registry.located(name, folder)
+        load = partial(registry.load, found, **entry.params)
         with noting():
             origin = registry.origin(found)
         code = code_of(origin, load, {"": name.partition(":")[2], **entry.params})
         made = load()
-    except AbrError as exc:
-        raise type(exc)(f"[[algorithm]] {entry.label}: {exc}") from exc
     effective: Mapping[str, Any] = (
         made.params._asdict() if isinstance(made, Rule) else getattr(made, "registered_params", {})
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from abr.arguments import kind_of
 from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import InputError, TraceFormatError
 from abr.files.traces import check_columns, resolve_readings
@@ -25,7 +26,6 @@ from abr.qoe import Model, check_distinct, named
 from abr.trace import Trace
 from abr.traceformats import Reading, find_set_doubts
 from abr.traceformats.names import distinguish
-from player.arguments import kind_of
 from transcode.files.reader import read_presentation
 
 Source = str | Path | Presentation

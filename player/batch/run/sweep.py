@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr import registry
+from abr.arguments import kind_of
 from abr.decision import Algorithm
 from abr.errors import AbrError, InputError
 from abr.media import Presentation
@@ -17,7 +18,7 @@ from abr.qoe import Model
 from abr.trace import Trace
 from abr.traceedit import rotate
 from player.api import as_algorithm, told_of_player
-from player.arguments import check, check_each, kind_of
+from player.arguments import check, check_each
 from player.batch.figures import VIEWED, figures_of, viewed_figures, viewing_of_session
 from player.batch.run.batch import Engine, run_batch
 from player.batch.run.combinations import (

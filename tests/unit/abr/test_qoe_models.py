@@ -216,7 +216,7 @@ def test_parameters_are_read_from_text() -> None:
         ("math:no_such", "math has no 'no_such'"),
         ("math:sqr", "did you mean 'sqrt'?"),
         ("math:pi", "float cannot be called; name a function"),
-        ("no_such_module_xyz:score", "does not load: ModuleNotFoundError"),
+        ("no_such_module_xyz:score", "there is no module 'no_such_module_xyz' here"),
     ],
 )
 def test_what_is_wrong_with_a_name_is_said(text: str, said: str) -> None:

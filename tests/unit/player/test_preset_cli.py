@@ -202,3 +202,7 @@ def test_a_session_begins_with_what_an_earlier_one_measured(
     both = run(*told, "--after", str(earlier), "--param", "initial_bps=1e6")
     assert (both.exit_code, "give one of them" in both.output) == (2, True)
     assert "no video segment was finished" in str(run(*told, "--after", str(empty)).exception)
+    learned = run(*(w if w != "rate" else "abrkit-policy" for w in told), "--after", str(earlier))
+    assert rows(learned)[1]["rungs"][0] == 2
+    blind = run(*(w if w != "rate" else "bba-0" for w in told), "--after", str(earlier))
+    assert "'bba-0' has no parameter initial_bps: an earlier session" in str(blind.exception)

@@ -71,6 +71,17 @@ def test_a_model_answers_as_the_network_does(tmp_path: Path) -> None:
     assert by_model.provenance["algorithm"] == f"onnx:{file}"
 
 
+def test_the_first_segment_is_at_the_highest_rung_within_what_is_known(tmp_path: Path) -> None:
+    file = save(tmp_path / "mine.onnx", layers())
+    for initial_bps, first in ((0.5e6, 0), (2.5e6, 1), (9e6, 2)):
+        told = registry.load(f"onnx:{file}", initial_bps=initial_bps)
+        log = simulate(PRESENTATION, trace=TRACE, algorithm=told)
+        assert next(record["rung"] for record in log.of("play")) == first
+        assert log.provenance["params"]["initial_bps"] == initial_bps
+    with pytest.raises(AlgorithmError, match="initial_bps must be 0 or more"):
+        registry.load(f"onnx:{file}", initial_bps=-1)
+
+
 def test_a_model_for_another_ladder_is_refused(tmp_path: Path) -> None:
     file = save(tmp_path / "two.onnx", layers(2))
     with pytest.raises(AlgorithmError, match="expected 24 numbers for 3 rungs"):
