@@ -13,7 +13,8 @@ Rates and costs are in units of the top rung's rate, so the same numbers serve a
 4 Mbit/s and one up to 160. So is the cost of a stall: unless a parameter says otherwise, a
 second costs as much as a segment at the top rung is worth, as in the literature (4.3 for the
 ladder of Pensieve up to 4.3 Mbit/s, 160 for ladders of 5G up to 160 Mbit/s). Plans weigh stalls
-more where segments are short or the buffer is small.
+more where segments are short, less where the buffer is small, and no less than they cost where
+it holds two segments or fewer: little can be saved up there for what comes.
 
 The numbers of ``WEIGHTS`` (half-lives, weights of the means, spreads, prices) are learned by
 CMA-ES over simulated sessions on generated traces of six of the bundled classes, for the
@@ -119,6 +120,8 @@ _MAX_AHEAD = 20
 _MIN_S = 1e-4
 _LATENCY_SHARE = 0.3
 _USUAL_SEGMENT_S, _USUAL_BUFFER_S = 4.0, 30.0
+_LITTLE_SEGMENTS = 2
+"""What a buffer holds that has room for little more than what is played."""
 
 
 class Params(NamedTuple):
@@ -201,7 +204,10 @@ def _planned_stall_weight(state: State, seen: Observation) -> float:
     """Cost of a second of stall in plans, in multiples of the top rate."""
     full_s = max(seen.max_buffer_s, seen.durations_s[seen.segment])
     lacks = math.log(_USUAL_BUFFER_S / min(full_s, _USUAL_BUFFER_S))
-    return float(state.stall_weights[0] * math.exp(state.weights[_STALL_LITTLE] * lacks))
+    planned = state.stall_weights[0] * math.exp(state.weights[_STALL_LITTLE] * lacks)
+    if full_s <= _LITTLE_SEGMENTS * seen.durations_s[seen.segment]:
+        planned = max(planned, state.stall_weights[1])
+    return float(planned)
 
 
 def _count_ahead(params: Params, seen: Observation) -> int:
@@ -261,13 +267,15 @@ def _scenario_utility(
         adds = (ahead - 1) * rates[after] - later_change * abs(rates[after] - rates[rung])
         level_s, lacks_s = buffer_s, 0.0
         for d in range(1, ahead):
+            # It is not asked for before there is room for it.
+            level_s = min(level_s, max(full_s - seen.durations_s[seen.segment + d], 0.0))
             elapsed_s = state.later_s[scenario * _MAX_AHEAD + d, after]
             if elapsed_s > level_s:
                 lacks_s += elapsed_s - level_s
                 level_s = 0.0
             else:
                 level_s -= elapsed_s
-            level_s = min(level_s + seen.durations_s[seen.segment + d], full_s)
+            level_s += seen.durations_s[seen.segment + d]
         adds -= stall_weight * lacks_s
         if is_priced:
             price = weights[_PRICE_RATE] * rates[after] + weights[_PRICE_TOP]

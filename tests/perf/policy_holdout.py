@@ -11,7 +11,9 @@ weight. Each trace is one unit: its score is the mean over the presentations. Di
 paired by trace, intervals are the 95 % ones of ``bench.analysis.stats``. Stalls are in
 percent of the media time.
 
-Traces are of seeds from 10,000 on (learning used 0 to 63, of six of the ten classes), and the
+Traces are of seeds from 10,000 on (learning used 0 to 63, of six of the ten classes, and 20,000
+to 20,031 chose among variants); those of the n-th class of a row, counted from 0, begin 1,000 n
+later, since classes use the same random numbers for the same seed. The
 presentations are other draws than those of learning, and two bundled with ``bench``. Sessions
 are those of our own player's simulator, without limits in time, with 30 s of buffer at most
 unless the row says otherwise. ``--far`` goes through ladders, networks, segment durations and
@@ -47,6 +49,7 @@ from player.batch.run.batch import run_batch
 
 RIVALS = ("robust-mpc", "bola-e", "dynamic")
 FIRST_SEED = 10_000
+CLASSES_APART = 1_000
 LEAST_BPS = 0.4e6
 UNLIMITED = Options(
     first_byte_limit_s=float("inf"), idle_limit_s=float("inf"), total_limit_s=float("inf")
@@ -121,6 +124,13 @@ FAR = {
     "20 rungs": Case(shape(*np.geomspace(0.2, 8.0, 20))),
     "three equal rungs of five": Case(shape(0.3, 1.0, 1.0, 1.0, 3.0)),
     "one rung": Case(shape(1.5)),
+    "segments of 1 s, buffer of 8 s": Case(shape(*PLAIN, segment_s=1.0), max_buffer_s=8.0),
+    "buffer of two segments of 2 s": Case(shape(*PLAIN, segment_s=2.0), max_buffer_s=4.0),
+    "buffer of two segments of 4 s": Case(shape(*PLAIN), max_buffer_s=8.0),
+    "buffer of one segment of 1 s": Case(shape(*PLAIN, segment_s=1.0), max_buffer_s=1.0),
+    "buffer of one segment of 2 s": Case(shape(*PLAIN, segment_s=2.0), max_buffer_s=2.0),
+    "buffer of one segment of 4 s": Case(shape(*PLAIN), max_buffer_s=4.0),
+    "buffer of one segment of 10 s": Case(shape(*PLAIN, segment_s=10.0), max_buffer_s=10.0),
 }
 
 
@@ -171,10 +181,13 @@ def rival(name: str, top_mbps: float) -> Algorithm:
 
 
 def drawn_traces(names: Sequence[str], first_seed: int, count: int) -> list[Trace]:
-    """Traces of bundled classes, as many of each."""
-    seeds = range(first_seed, first_seed + max(count // len(names), 1))
-    models = [modelfiles.model(name) for name in names]
-    return [generate(model, seed=seed, duration_s=400.0) for model in models for seed in seeds]
+    """Traces of bundled classes, as many of each, that share no random numbers."""
+    each = max(count // len(names), 1)
+    return [
+        generate(modelfiles.model(name), seed=first_seed + CLASSES_APART * n + k, duration_s=400.0)
+        for n, name in enumerate(names)
+        for k in range(each)
+    ]
 
 
 def traces_in(folder: Path) -> list[Trace]:

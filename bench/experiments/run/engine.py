@@ -21,6 +21,7 @@ from bench.experiments.results import Row, print_block
 from bench.experiments.run.reached import noting, reached_by
 from bench.experiments.run.sources import Loaded, is_ours, loaded
 from player.batch.figures import Figures, figures_of, viewed_figures
+from player.batch.ranges import check_options
 from player.batch.run.compiled import keep_others_apart
 from player.batch.simulators import load
 from player.batch.stalls import stalls_of
@@ -46,7 +47,8 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
     """Settings of a preset: its own defaults, but for those a plan gives.
 
     Raises:
-        InputError: a setting that the preset does not know; those it knows are named.
+        InputError: a setting that the preset does not know, those it knows are named; or one
+            that is out of range.
     """
     simulator = load(preset)
     if simulator.twin is not None:
@@ -68,9 +70,11 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
                 f"[player] {key} = {value!r}; expected a value such as {defaults[key]!r}"
             )
     if simulator.twin is None:
-        return simulator.options(
+        options = simulator.options(
             **{key: type(defaults[key])(value) for key, value in player.items()}
         )
+        check_options(options)
+        return options
     return simulator.twin.options_of(_config(player))
 
 

@@ -27,6 +27,7 @@ from player.batch import flatstate, hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
 from player.batch.many import Links, Rows, States, pack, play_many, rows_at
+from player.batch.ranges import check_options
 from player.batch.run.compiled import CompilerError, compiled, linked
 from player.batch.run.plain import PlainLoop, plain_loop
 from player.batch.simulators import Simulator
@@ -127,11 +128,14 @@ def run_batch(
 
     Raises:
         AlgorithmError: it breaks its contract, or must be compiled but cannot be.
+        ConfigError: options that no session can be played with.
         ValueError: a trace that ends for good, or no trace.
     """
     if not traces:
         raise ValueError("no traces; give at least one")
     options = simulator.options() if options is None else options
+    if simulator.twin is None:
+        check_options(options)
     presentation = presentation.up_to(options.max_bitrate_bps, options.max_height)
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     # Copies: to numba read-only arrays are of another type, for which it would compile again.

@@ -23,12 +23,14 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from abr.errors import ConfigError
 from abr.media import Presentation
 from abr.trace import Trace
 from player.batch import pensieve_copies as sessions
 from player.batch.cooked import cooked_rows, link_of_rows, whole_bytes
 from player.batch.many import pack
 from player.batch.pensieve import Options
+from player.batch.ranges import check_options
 from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
 from player.batch.run.environment.envs import StageEnv, StageVectorEnv
@@ -52,7 +54,9 @@ class PensieveStage:
     Args:
         presentation: Of at most 8 rungs.
         traces: The networks; each begins again when it is over.
-        options: How the player plays, and the weights of the reward.
+        options: How the player plays, and the weights of the reward. A ceiling leaves out rungs
+            of the presentation, so that there are as many actions less; ``cover_s`` has no use,
+            since traces begin again, and ``first_rung`` is 0 or more, since nothing is asked.
         noise: Range that every delay is multiplied by a number of.
         is_fixed: Traces in turn, from their beginning and without noise.
         copies: How many there are.
@@ -60,6 +64,7 @@ class PensieveStage:
 
     Raises:
         ArgumentError: an argument of the wrong type.
+        ConfigError: options that are out of range, or without effect here.
         ValueError: there is no trace, there are too many rungs, or the noise is no range.
     """
 
@@ -77,8 +82,10 @@ class PensieveStage:
         check_kind("presentation", presentation, Presentation)
         traces = as_list("traces", traces, Trace)
         check_kind("options", options, Options)
+        _check(options)
         if not traces:
             raise ValueError("no traces; give at least one")
+        presentation = presentation.up_to(options.max_bitrate_bps, options.max_height)
         if presentation.rungs > sessions.PAST:
             raise ValueError(
                 f"{presentation.rungs} rungs; the state of Pensieve has room for the sizes of "
@@ -93,7 +100,7 @@ class PensieveStage:
         self._links = pack([link_of_rows(*each) for each in rows])
         self._options, self._noise, self._is_fixed = options, noise, is_fixed
         self._autoreset, self._rungs = autoreset, presentation.rungs
-        self._first_rung = min(max(options.first_rung, 0), presentation.rungs - 1)
+        self._first_rung = min(options.first_rung, presentation.rungs - 1)
         self._rngs: list[np.random.RandomState] = []
         self._begun = np.zeros(copies, dtype=np.int64)
         self._copies = sessions.PensieveCopies(
@@ -205,6 +212,20 @@ class PensieveStage:
     def last_news(self) -> dict[str, NDArray[Any]]:
         """The same of episodes that were over and began again in the same step."""
         return _told(self.shown.last_news, self.shown.last_traces)
+
+
+def _check(options: Options) -> None:
+    check_options(options)
+    if options.first_rung < 0:
+        raise ConfigError(
+            f"options: first_rung is {options.first_rung}; expected 0 or more: no action decides "
+            "on segment 0 in the environment of Pensieve"
+        )
+    if options.cover_s != Options().cover_s:
+        raise ConfigError(
+            f"options: cover_s is {options.cover_s}; leave it out: traces of the environment of "
+            "Pensieve begin again when they are over"
+        )
 
 
 def _told(news: NDArray[np.float64], traces: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from abr.errors import ArgumentError
+from abr.errors import ArgumentError, ConfigError
 from abr.media import Presentation
 from abr.neural import MOST, vector_width
 from abr.qoe import Additive, linear
@@ -19,6 +19,7 @@ from abr.trace import Trace
 from player.batch.abrkit import copies as sessions
 from player.batch.abrkit.copies import Course, Shown
 from player.batch.abrkit.session import Options, link_for
+from player.batch.abrkit.timeline import config_of
 from player.batch.many import pack
 from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
@@ -123,13 +124,15 @@ class PlayerStage:
             the k-th episode of copy i of n is at place i + k n, whatever the others do.
         reward: A QoE that is a sum over segments, such as ``abr.qoe.linear()``, ``log()`` or
             ``vmaf()``; or weights of the linear one.
-        options: How the player plays.
+        options: How the player plays. A ceiling leaves out rungs of all presentations;
+            ``reconsider_every_s`` has no use, since downloads are never abandoned.
         waits_s: Waits that an action may ask for; empty: actions are rungs only.
         copies: How many there are.
         autoreset: When a copy whose episode is over begins another.
 
     Raises:
         ArgumentError: an argument of the wrong type.
+        ConfigError: options that are out of range.
         ValueError: presentations differ in rungs, numbers name nothing, or a wait is negative.
         QoEError: a presentation lacks what the QoE needs.
     """
@@ -150,13 +153,9 @@ class PlayerStage:
         presentations = as_list("presentations", presentations, Presentation)
         traces = as_list("traces", traces, Trace)
         check_kind("options", options, Options)
+        check_player_options(options)
         if not traces:
             raise ValueError("no traces; give at least one")
-        if options.buffer_bytes or options.top_buffer_s or options.begins_listed:
-            raise ValueError(
-                "options: buffer_bytes, top_buffer_s and begins_listed are not for environments, "
-                "which buffer max_buffer_s of every rung and begin with the lowest"
-            )
         presentations = [
             each.up_to(options.max_bitrate_bps, options.max_height) for each in presentations
         ]
@@ -283,6 +282,35 @@ class PlayerStage:
             "presentation": self._course.presentation[episodes],
             "trace": self._course.trace[episodes],
         }
+
+
+def check_player_options(options: Options) -> None:
+    """Refuse what is out of range for our own player, or not for environments.
+
+    Raises:
+        ConfigError, ValueError: saying which.
+    """
+    for name, value in options._asdict().items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            raise ConfigError(f"options: {name} is {value!r}; expected a number")
+    if not options.max_play_s >= 0:
+        raise ConfigError(f"options: max_play_s is {options.max_play_s}; expected 0 s or more")
+    if math.isinf(options.overhead_bytes):
+        raise ConfigError("options: overhead_bytes is infinite; expected a number of bytes")
+    config_of(options)  # raises what a PlayerConfig does
+    plain = Options()
+    if (
+        options.buffer_bytes
+        or options.top_buffer_s
+        or options.begins_listed
+        or options.buffer_limit_s != plain.buffer_limit_s
+        or options.long_top_buffer_s != plain.long_top_buffer_s
+    ):
+        raise ValueError(
+            "options: buffer_bytes, buffer_limit_s, top_buffer_s, long_top_buffer_s and "
+            "begins_listed are not for environments, which buffer max_buffer_s of every rung and "
+            "begin with the lowest"
+        )
 
 
 def _listed(order: Order, count: int) -> NDArray[np.int64]:
