@@ -36,7 +36,7 @@ from bench.experiments.results import (
     read_results,
     results_of,
 )
-from bench.experiments.run.reached import is_unchanged
+from bench.experiments.run.facts import are_unchanged
 
 JSON_LINES = "results.jsonl"
 PARQUET = "results.parquet"
@@ -64,6 +64,9 @@ def prepare(folder: Path, *, name: str, force: bool) -> None:
     if folder.is_dir() and any(folder.iterdir()) and not is_ours and not force:
         raise InputError(f"{folder}: not empty, and no results in it; choose another --out")
     (folder / RUNS).mkdir(parents=True, exist_ok=True)
+    for file in (JSON_LINES, PARQUET, TIMING):
+        for left in folder.glob(f".{file}.*.partial"):  # of a run that was killed
+            left.unlink(missing_ok=True)
 
 
 def has_results(folder: Path) -> bool:
@@ -91,7 +94,7 @@ def block_there(folder: Path, run: Run) -> StoredBlock | None:
     except OSError:
         return None
     block = read_block(data, run=run.id, rows=run.sessions)
-    return block if block is not None and is_unchanged(block.reached) else None
+    return block if block is not None and are_unchanged(block.reached) else None
 
 
 def keep(folder: Path, run: Run, block: bytes) -> None:

@@ -10,12 +10,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from abr.errors import InputError
 from abr.media import FloatArray
+
+if TYPE_CHECKING:
+    from bench.experiments.run.facts import Facts
 
 FORMAT = "abrkit results"
 BLOCK_FORMAT = "abrkit results block"
@@ -95,14 +98,14 @@ class StoredBlock(NamedTuple):
 
     body: bytes
     """A line of JSON for each row."""
-    reached: Mapping[str, str]
-    """Files and folders that its algorithm read, by path, with their digests."""
+    reached: Facts
+    """What its algorithm read and asked of files, folders and variables."""
     unseen: str
     """What its answers may depend on that no digest covers, in words."""
 
 
 def print_block(
-    run: str, rows: Sequence[Row], *, reached: Mapping[str, str] | None = None, unseen: str = ""
+    run: str, rows: Sequence[Row], *, reached: Facts | None = None, unseen: str = ""
 ) -> str:
     """The rows of one run, after a line with their number and digest; see ``StoredBlock``."""
     body = "".join(f"{_compact(each)}\n" for each in rows)
@@ -110,9 +113,7 @@ def print_block(
     return f"{compact(head)}\n{body}"
 
 
-def _block_head(
-    run: str, rows: int, body: bytes, reached: Mapping[str, str], unseen: str
-) -> dict[str, Any]:
+def _block_head(run: str, rows: int, body: bytes, reached: Facts, unseen: str) -> dict[str, Any]:
     return {
         "format": BLOCK_FORMAT,
         "version": VERSION,
@@ -132,9 +133,13 @@ def read_block(data: bytes, *, run: str, rows: int) -> StoredBlock | None:
         reached, unseen = about["reached"], about["unseen"]
     except (ValueError, TypeError, KeyError):
         return None
-    if not isinstance(reached, dict) or about != _block_head(run, rows, body, reached, unseen):
+    if not _are_facts(reached) or about != _block_head(run, rows, body, reached, unseen):
         return None
     return StoredBlock(body, reached, str(unseen))
+
+
+def _are_facts(found: object) -> bool:
+    return isinstance(found, dict) and all(isinstance(told, dict) for told in found.values())
 
 
 def split_block(data: bytes) -> tuple[bytes, bytes]:

@@ -61,8 +61,6 @@ _OF_EVERY_CLASS = frozenset(
     ]
 )
 
-
-_MUTABLE = (list, dict, collections.deque, types.MappingProxyType, types.SimpleNamespace)
 _OF_A_FIELD = ("default", "default_factory", "init", "repr", "hash", "compare", "kw_only")
 
 
@@ -136,6 +134,8 @@ class Fingerprint:
         """What could not be looked into, in words."""
         self.jitted: list[Any] = []
         """Functions under numba's decorator that were met."""
+        self.functions: list[types.FunctionType] = []
+        """Functions that were looked into."""
         self.looked_up: list[tuple[dict[str, Any], str, Any]] = []
         """Names that were looked up: where, and what they meant."""
         self.contents: list[tuple[Any, Any]] = []
@@ -220,6 +220,7 @@ class Fingerprint:
         inner.add(value)
         self.unseen += inner.unseen
         self.jitted += inner.jitted
+        self.functions += inner.functions
         self.looked_up += inner.looked_up
         self.contents += inner.contents
         self.is_fixed &= inner.is_fixed
@@ -243,6 +244,7 @@ class Fingerprint:
         self._tell("function", str(function.__module__), function.__qualname__)
         if self._is_told_by_name(function.__module__):
             return
+        self.functions.append(function)
         self._code(function.__code__)
         self.add(function.__defaults__)
         for more in (function.__kwdefaults__, vars(function)):

@@ -147,20 +147,18 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
 class Played:
     """A run of a plan in a process of its own."""
 
-    def __init__(self, folder: Path, engine: str, *names: str) -> None:
+    def __init__(self, folder: Path, engine: str, *names: str, within: str = ".") -> None:
         plan = folder / "plan.toml"
         algorithms = "".join(f'[[algorithm]]\nname = "{name}"\n' for name in names)
         plan.write_text(PLAN.format(engine=engine) + algorithms)
-        # Bytecode says nothing of an edit within the second that leaves the length as it is.
         more = {
             "PYTHONPATH": os.pathsep.join([str(folder), str(folder / SITE)]),
             "PYTHONUSERBASE": str(folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         done = subprocess.run(
             [sys.executable, "-m", "abr", "bench", "run", str(plan), "--out", str(folder / "out")],
             env=os.environ | more | {"ABR_CACHE_DIR": str(folder / "kernels")},
-            cwd=folder,
+            cwd=folder / within,
             capture_output=True,
             text=True,
             timeout=250,

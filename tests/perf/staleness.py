@@ -440,7 +440,6 @@ CASES: Mapping[str, Case] = {
     "environment variable by a computed name": Case(
         entry=THING,
         environment="MINE_RUNG",
-        is_anew=True,
         files={
             **INIT,
             "M/thing.py": thing("import os\nNAME = 'MINE'", "int(os.environ[NAME + '_RUNG'])"),

@@ -157,8 +157,6 @@ def _look_through(path: Path, name: str, found: Dependencies) -> list[str]:
         found.variables[variable] = os.environ.get(variable, "")
     if scan.asks_folder:
         found.variables["."] = os.getcwd()
-    if scan.computes_variables:
-        found.unseen.append(f"environment variables whose names {name} computes")
     return [*scan.roots]
 
 
@@ -169,7 +167,6 @@ class _Scan(ast.NodeVisitor):
         self.roots: set[str] = set()
         self.texts: set[str] = set()
         self.variables: set[str] = set()
-        self.computes_variables = False
         self.asks_folder = False
         self._constants: dict[str, str] = {}
 
@@ -221,9 +218,7 @@ class _Scan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _variable(self, name: ast.expr) -> None:
-        text = self._text(name)
-        self.variables |= {text} - {""}
-        self.computes_variables |= not text
+        self.variables |= {self._text(name)} - {""}
 
     def _text(self, node: ast.expr) -> str:
         if isinstance(node, ast.Name):

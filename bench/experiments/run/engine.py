@@ -104,7 +104,7 @@ def run_block(run: Run, block: Block) -> str:
     return print_block(
         run.id,
         rows_of(run, block, batch),
-        reached=reached.files,
+        reached=reached.facts,
         unseen="; ".join(reached.unseen),
     )
 

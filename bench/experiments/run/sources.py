@@ -25,6 +25,8 @@ import bench.experiments
 import player
 from abr.decision import Algorithm, Rule
 from abr.registry import Origin
+from bench.experiments.run import facts
+from bench.experiments.run.chance import unrepeatable
 from bench.experiments.run.dependencies import (
     OURS,
     Dependencies,
@@ -74,13 +76,14 @@ def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, 
     if is_ours(origin):
         return Code(digest=digest_of_texts(our_code(), digest_of_files(named)), sources=our_code())
     found = dependencies_of(_own(origin, made))
-    opened = reached_by(found.roots)
-    for name in opened.files:
-        path = Path(name)
-        if path.is_file() and path.suffix != ".py":
-            found.data.setdefault(name, path)
-    first, second = (_values(origin, each) for each in (made, make()))
-    found.unseen += [*opened.unseen, *first.unseen]
+    with noting():
+        first, second = (_values(origin, each) for each in (made, make()))
+        own = found.roots | _own(origin, made)
+        chance = unrepeatable(
+            first.functions, _parts(made), lambda name: name.partition(".")[0] in own
+        )
+    asked = reached_by(found.roots)
+    found.unseen += [*asked.unseen, *first.unseen, *chance]
     if first.hexdigest() != second.hexdigest():
         found.unseen.append("its state, which differs each time it is made")
     return Code(
@@ -89,11 +92,22 @@ def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, 
             digest_of_files({**found.data, **named}),
             *sorted(found.installed),
             *(f"{name}={value}" for name, value in sorted(found.variables.items())),
+            *facts.lines_of(_without_sources(asked.facts)),
             "" if found.unseen else first.hexdigest(),
         ),
         sources=_sources(found),
         unseen="; ".join(dict.fromkeys(found.unseen)),
     )
+
+
+def _without_sources(found: facts.Facts) -> facts.Facts:
+    """The same without the content of Python files, which is told on its own."""
+    content = {
+        name: fact
+        for name, fact in found.get(facts.CONTENT, {}).items()
+        if fact == facts.ABSENT or not name.endswith(".py")
+    }
+    return {**found, facts.CONTENT: content}
 
 
 def loaded(origin: Origin, made: Algorithm) -> Loaded:
