@@ -58,6 +58,9 @@ def _is_own(found: ModuleSpec) -> bool:
 class _FromSource(SourceFileLoader):
     """Neither reads nor writes bytecode."""
 
+    def __repr__(self) -> str:
+        return f"<_FromSource of {self.name}>"
+
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         code: CodeType = self.source_to_code(self.get_data(path), path)
