@@ -10,21 +10,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from abr.errors import InputError
 from abr.media import FloatArray
 
-if TYPE_CHECKING:
-    from bench.experiments.run.facts import Facts
-
 FORMAT = "abrkit results"
 BLOCK_FORMAT = "abrkit results block"
 VERSION = "1.1"
 
 Row = dict[str, Any]
+Facts = Mapping[str, Mapping[str, str]]
+"""What an algorithm read and asked, by kind and by name; see ``bench.experiments.run.facts``."""
 
 FIELDS: Mapping[str, str] = {
     "run": "text",

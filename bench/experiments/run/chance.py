@@ -24,6 +24,7 @@ CHANCE = "random numbers without a seed"
 PLACE = "the process or machine that plays it"
 
 _ANSWER = frozenset(["choose", "reconsider", "delivered", "waited", "start"])
+_FOR_PEOPLE = frozenset(["__repr__", "__str__", "__format__"])
 _NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
     CLOCK: (
         (
@@ -63,7 +64,6 @@ _NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("socket", "gethostname getfqdn"),
         ("shutil", "disk_usage"),
         ("resource", "getrusage"),
-        ("threading", "get_ident get_native_id"),
     ),
 }
 """Functions by what they tell, and where they are."""
@@ -93,7 +93,8 @@ def unrepeatable(
         by_name.setdefault(function.__name__, []).append(function)
     waiting = deque(each for each in entries if isinstance(each, types.FunctionType))
     for name in sorted(by_name):
-        if name in _ANSWER or (name.startswith("__") and name.endswith("__")):
+        is_special = name.startswith("__") and name.endswith("__") and name not in _FOR_PEOPLE
+        if name in _ANSWER or is_special:
             waiting += by_name[name]
     seen: set[types.FunctionType] = set()
     calls: dict[Any, set[bool]] = {}

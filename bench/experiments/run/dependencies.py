@@ -40,6 +40,8 @@ LARGE_BYTES = 2**24
 
 MADE = (".pyc", ".pyo", ".nbi", ".nbc")
 """Suffixes of files that Python and numba make from others."""
+WRITTEN = (".log",)
+"""Suffixes of what programs write; read by one, such a file counts all the same."""
 MACHINE_CODE = tuple({f".{suffix.rpartition('.')[2]}" for suffix in EXTENSION_SUFFIXES})
 
 
@@ -110,6 +112,8 @@ def _take(root: str, found: Dependencies) -> None:
 def _sort(name: str, path: Path, found: Dependencies) -> None:
     if path.suffix == ".py":
         found.sources[name] = path
+        return
+    if path.suffix in WRITTEN:
         return
     found.data[name] = path
     if path.suffix in MACHINE_CODE:
@@ -237,7 +241,7 @@ def _take_named(folder: Path, text: str, found: Dependencies) -> None:
         return
     with contextlib.suppress(OSError, ValueError):
         for path in (folder / text, Path(text)):
-            if path.is_file() and path.suffix not in (".py", *MADE):
+            if path.is_file() and path.suffix not in (".py", *WRITTEN, *MADE):
                 found.data[text] = path
                 return
             if path.is_dir() and path.parent == folder:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench.experiments.results import Facts
 from bench.experiments.run.dependencies import digest_of_file, digest_of_texts
 
 ABSENT = "absent"
@@ -35,9 +36,6 @@ VARIABLE = "variable"
 """SHA-256 of an environment variable."""
 FOLDER = "folder"
 """The working folder, of the name ``.``."""
-
-Facts = Mapping[str, Mapping[str, str]]
-"""Facts by kind and by name."""
 
 
 def fact_now(kind: str, name: str) -> str:

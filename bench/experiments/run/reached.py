@@ -22,9 +22,10 @@ from typing import Any, NamedTuple
 import abr
 import bench
 import player
+from bench.experiments.results import Facts
 from bench.experiments.run import facts
 from bench.experiments.run.dependencies import MACHINE_CODE, MADE, OURS
-from bench.experiments.run.facts import Facts, fact_now
+from bench.experiments.run.facts import fact_now
 from bench.experiments.run.fromsource import from_source
 from player.batch.fingerprint import is_installed_path
 from player.batch.run.compiled import cache_folder

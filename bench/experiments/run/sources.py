@@ -25,6 +25,7 @@ import bench.experiments
 import player
 from abr.decision import Algorithm, Rule
 from abr.registry import Origin
+from bench.experiments.results import Facts
 from bench.experiments.run import facts
 from bench.experiments.run.chance import unrepeatable
 from bench.experiments.run.dependencies import (
@@ -100,7 +101,7 @@ def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, 
     )
 
 
-def _without_sources(found: facts.Facts) -> facts.Facts:
+def _without_sources(found: Facts) -> Facts:
     """The same without the content of Python files, which is told on its own."""
     content = {
         name: fact

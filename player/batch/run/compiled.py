@@ -21,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -166,8 +167,19 @@ def kept(function: Function) -> Function:
             return made(*given)
         except numba.core.errors.NumbaError as exc:
             raise CompilerError(_reason(str(exc))) from exc
+        except Exception as exc:
+            # It fails in ways of its own where it does not know how to refuse: an IndexError for
+            # a keyword-only argument with a default.
+            if _is_raised_by_compiler(exc):
+                raise CompilerError(f"numba fails with {type(exc).__name__}: {exc}") from exc
+            raise
 
     return checked
+
+
+def _is_raised_by_compiler(exc: Exception) -> bool:
+    *_, (frame, _) = traceback.walk_tb(exc.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith(("numba.", "llvmlite."))
 
 
 def _reason(text: str) -> str:

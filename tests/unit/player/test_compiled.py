@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pytest
 
@@ -195,3 +196,25 @@ def test_a_state_that_cannot_be_laid_flat_is_named(state: Any, found: str) -> No
     kept = state if hasattr(state, "_fields") else tiny.Memory(state[0], state[0])
     with pytest.raises(flatstate.NotFlatError, match=found):
         flatstate.flatten(kept)
+
+
+def _with_keyword(*, wanted: int = 3) -> int:
+    return wanted
+
+
+def _raising(number: float) -> float:
+    if number > 0:
+        raise ValueError("of its own")
+    return number
+
+
+def test_where_the_compiler_itself_fails_a_function_cannot_be_compiled() -> None:
+    inner = numba.njit(_with_keyword)
+
+    def outer() -> int:
+        return int(inner())
+
+    with pytest.raises(compiled.CompilerError, match="numba fails with IndexError"):
+        compiled.kept(outer)()
+    with pytest.raises(ValueError, match="of its own"):
+        compiled.kept(_raising)(1.0)
