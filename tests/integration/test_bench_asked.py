@@ -102,6 +102,7 @@ CHANCES: Mapping[str, tuple[str, str]] = {
     "numpy_chance": ("import numpy as np", "int(np.random.default_rng().random() < 0)"),
     "variables": ("import os", "int(sum(map(len, os.environ.values())) < 0)"),
     "seeded": ("import random", "int(random.Random(3).random() < 0)"),
+    "logs": ("import os", "int(open('asked.log', 'a').write('x') < 0)"),
     "unused": ("import time", "0\n    def train(self):\n        return time.time()"),
 }
 
@@ -115,7 +116,7 @@ def test_clocks_and_chance_are_played_again_and_said(tmp_path: Path) -> None:
     names = [f"rules/{name}.py:Asks" for name in CHANCES]
     assert Played(tmp_path, "plain", *names).again == ""
     second = Played(tmp_path, "plain", *names)
-    assert second.again == "2 of 7"
+    assert second.again == "3 of 8"
     said = dict(
         line.removeprefix("abr: note: rules/").split(".py:Asks: played again, because ", 1)
         for line in second.said.splitlines()

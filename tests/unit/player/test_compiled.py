@@ -209,7 +209,7 @@ def _raising(number: float) -> float:
 
 
 def test_where_the_compiler_itself_fails_a_function_cannot_be_compiled() -> None:
-    inner = numba.njit(_with_keyword)
+    inner: Any = numba.njit(_with_keyword)
 
     def outer() -> int:
         return int(inner())
