@@ -13,7 +13,7 @@ import pytest
 import abr
 from abr import registry
 from abr.registry import Origin
-from bench.experiments.run import dependencies
+from bench.experiments.run import dependencies, reached
 from bench.experiments.run.sources import Code, code_of, loaded, our_code
 from player.batch import fingerprint
 
@@ -269,5 +269,18 @@ def test_environment_variables_that_it_names_count(
     monkeypatch.setenv("ABR_TEST_K", "1")
     assert code().digest != before.digest
     assert code().unseen == ""
-    write("thing.py", "import os\ndef ask(name):\n    return os.getenv(name)\n" + THING)
-    assert code().unseen == "environment variables whose names abr_test_thing/thing.py computes"
+
+
+def test_an_environment_variable_of_a_computed_name_counts_by_its_value(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = 'import os\nK = os.getenv("_".join(["ABR", "TEST", "K"]))\nK = 0\n'
+    write("thing.py", read + THING)
+    assert code().unseen == ""
+    digests = set()
+    for value in ("1", "2", "1"):
+        monkeypatch.setattr(reached, "_facts", {})
+        monkeypatch.setattr(reached, "_callers", {})
+        monkeypatch.setenv("ABR_TEST_K", value)
+        digests.add(code().digest)
+    assert len(digests) == 2
