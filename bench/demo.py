@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 ALGORITHMS = ("throughput", "bba-0", "bola-sabre")
 MAX_BUFFER_S = 14.0
 """Short, so that even a short presentation leaves decisions to make on the way."""
+MARK = ".abr-demo"
+"""A file that says that its folder is a demo's."""
+OF_OLDER = ("packages", "keys", "logs", "cache-stats.json", "report.html")
+"""What demos left that did not mark their folder."""
 GENERATED = (32.0, "640x360")
 """Seconds and size of the master that is made when none is given."""
 
@@ -64,7 +68,8 @@ VIEWERS = (
     show_default=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for package, keys, logs and report; an older demo in it is replaced.",
+    help="Folder for package, keys, logs and report: new, empty or an older demo's, which is "
+    "replaced.",
 )
 @click.option(
     "--duration",
@@ -126,11 +131,20 @@ class _Folders:
         """Make the folder.
 
         Raises:
-            MissingFileError: something else is in its place.
+            MissingFileError: something else is in its place, or it holds what is no demo's.
         """
         if self.out.exists() and not self.out.is_dir():
             raise MissingFileError(f"{self.out}: not a folder; name another with --out")
+        is_ours = (self.out / MARK).is_file() or all(
+            (self.out / name).exists() for name in OF_OLDER
+        )
+        if self.out.is_dir() and not is_ours and any(self.out.iterdir()):
+            raise MissingFileError(
+                f"{self.out}: holds files that are no demo's, which might be replaced; name a new "
+                "folder with --out"
+            )
         (self.out / "packages").mkdir(parents=True, exist_ok=True)
+        (self.out / MARK).touch()
         (self.out / "logs").mkdir(exist_ok=True)
 
     def package_for(self, master: Path | None) -> Path:

@@ -138,7 +138,7 @@ async def _serve(
     from origin.server.store import titles_without_keys
     from origin.server.titles import open_titles
     from origin.server.tls import tls_context
-    from transcode.files.keystore import KeyStore, default_keys_dir
+    from transcode.files.keystore import KeyStore, default_keys_dir, notes_of_new
 
     store = await asyncio.to_thread(open_titles, folder)
     for problem in store.problems:
@@ -161,6 +161,8 @@ async def _serve(
         if config.audit_log:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, app[ORIGIN].licences.reopen)
+        for problem in notes_of_new(keys, keys_dir, os.environ):
+            note(problem)
         ready = _ready(app[ORIGIN], store, at.url, config.public_base or at.url)
         if as_json:
             click.echo(json.dumps(ready))

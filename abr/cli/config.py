@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
 from abr.cli import TABLES, load_target, settings_text
+from abr.errors import InputError
+from abr.files.whole import write_whole
 from abr.settings import DEFAULT, config_hash, load, plain
+from abr.shell import note
 
 NOTE_COLUMN = 40
 
@@ -44,23 +49,68 @@ def config() -> None:
 @config.command()
 @click.argument("table", required=False, type=click.Choice(list(TABLES)))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write them to this file, after all are read, instead of printing them.",
+)
+@click.option("--force", is_flag=True, help="With --out: replace a file that is there.")
 @click.pass_context
-def show(ctx: click.Context, table: str | None, as_json: bool) -> None:
+def show(
+    ctx: click.Context, table: str | None, as_json: bool, out: Path | None, force: bool
+) -> None:
     """Print the effective settings as TOML, each with its origin.
 
-    The output is a valid settings file.
+    The output is a valid settings file. A shell empties the file after `>` before anything is
+    read: --out keeps the settings that are in it.
 
     \b
     Examples:
       abr config show
       abr config show player --json
-      abr config show > abr.toml
+      abr config show --out abr.toml
     """
+    text, source = settings_text(ctx)
+    if text is not None and _is_output(source):
+        _tell_of_output(text, source)
     shown = {name: effective(ctx, name) for name in ([table] if table else TABLES)}
     if as_json:
-        click.echo(json.dumps({name: as_object(each) for name, each in shown.items()}))
+        told = json.dumps({name: as_object(each) for name, each in shown.items()})
     else:
-        click.echo("\n\n".join(as_toml(name, each) for name, each in shown.items()))
+        told = "\n\n".join(as_toml(name, each) for name, each in shown.items())
+    if out is None:
+        click.echo(told)
+        return
+    if out.exists() and not force:
+        raise InputError(f"{out}: exists; --force replaces it")
+    write_whole(out, f"{told}\n".encode())
+
+
+def _is_output(source: str) -> bool:
+    """Whether what is printed goes to this file."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), os.stat(source))
+    except (OSError, ValueError):  # no file, or replaced by a test's
+        return False
+
+
+def _tell_of_output(text: str, source: str) -> None:
+    """Say what became of settings in a file that the output goes to.
+
+    Raises:
+        InputError: they are still there, and would be followed by others.
+    """
+    if text.strip():
+        raise InputError(
+            f"{source}: the output goes to the settings that are read; write them with "
+            f"--out {source} --force"
+        )
+    note(
+        f"{source}: read as empty, as the shell emptied it for this output; settings that were in "
+        f"it are lost (--out {source} --force keeps them)"
+    )
 
 
 def effective(ctx: click.Context, table: str) -> Effective:

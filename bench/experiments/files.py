@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +44,8 @@ PARQUET = "results.parquet"
 TIMING = "timing.json"
 RUNS = "runs"
 
+_BLOCK = re.compile(r"[0-9a-f]{16,64}\.(jsonl|partial)")
+_FILES = (JSON_LINES, PARQUET, TIMING, RUNS)
 Form = Literal["jsonl", "parquet"]
 
 
@@ -60,13 +63,24 @@ def prepare(folder: Path, *, name: str, force: bool) -> None:
             f"{folder}: holds results of the plan {there.get('name')!r}, not {name!r}; choose "
             "another --out, or --force to replace them"
         )
-    is_ours = there is not None or (folder / RUNS).is_dir()
+    taken = [name for name in _FILES if (folder / name).exists()]
+    is_ours = there is not None or (RUNS in taken and _are_blocks(folder / RUNS))
+    if taken and not is_ours:
+        raise InputError(
+            f"{folder / taken[0]}: not of an experiment, and --force replaces results only; choose "
+            "another --out"
+        )
     if folder.is_dir() and any(folder.iterdir()) and not is_ours and not force:
         raise InputError(f"{folder}: not empty, and no results in it; choose another --out")
     (folder / RUNS).mkdir(parents=True, exist_ok=True)
     for file in (JSON_LINES, PARQUET, TIMING):
         for left in folder.glob(f".{file}.*.partial"):  # of a run that was killed
             left.unlink(missing_ok=True)
+
+
+def _are_blocks(folder: Path) -> bool:
+    """Whether a folder holds nothing but blocks; others call a folder so, too."""
+    return folder.is_dir() and all(_BLOCK.fullmatch(each.name) for each in folder.iterdir())
 
 
 def has_results(folder: Path) -> bool:
@@ -79,7 +93,8 @@ def _header_of(folder: Path) -> Mapping[str, Any] | None:
         if (folder / JSON_LINES).is_file():
             with (folder / JSON_LINES).open(encoding="utf-8") as file:
                 found: Any = json.loads(file.readline())
-            return found if isinstance(found, dict) else None
+            is_ours = isinstance(found, dict) and found.get("format") == FORMAT
+            return found if is_ours else None
         if (folder / PARQUET).is_file():
             return read_folder(folder).header
     except (OSError, ValueError):

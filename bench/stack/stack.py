@@ -26,13 +26,14 @@ from edge.server.app import make_app as make_edge
 from origin.config import OriginConfig, ServerLimits
 from origin.gateway.config import GatewayConfig
 from origin.gateway.server.app import serving
+from origin.gateway.server.opening import notes_of_new as notes_of_new_state
 from origin.gateway.server.opening import open_service
 from origin.gateway.server.shared import SharedState
 from origin.server.app import ORIGIN, Origin
 from origin.server.app import make_app as make_origin
 from origin.server.httpserver import listening
 from origin.server.store import DirectoryStore, OpenObject, titles_without_keys
-from transcode.files.keystore import KeyStore, default_keys_dir
+from transcode.files.keystore import KeyStore, default_keys_dir, notes_of_new
 from transcode.packaging.index import PresentationIndex
 
 
@@ -135,7 +136,8 @@ class Stack:
         self.watch_url = ""
         """Where the watch page is."""
         self.problems: tuple[str, ...] = ()
-        """What will not play, and why: packages left out, titles without their keys."""
+        """What will not play, and why: packages left out, titles without their keys; and what was
+        made new, as it was not there."""
         self._packages = packages
         self._keys = keys
         self._origin: Origin | None = None
@@ -159,7 +161,9 @@ class Stack:
         self._store = store = Packages(self._packages)
         keys = KeyStore.open(self._keys or default_keys_dir(os.environ))
         left_out = [f"left out: {problem}" for problem in store.problems]
-        self.problems = (*left_out, *titles_without_keys(store, keys))
+        new = notes_of_new(keys, self._keys, os.environ)
+        new += notes_of_new_state(self.config.state)
+        self.problems = (*left_out, *new, *titles_without_keys(store, keys))
         async with AsyncExitStack() as starting:
             await self._start(starting, store, keys)
             self._running = starting.pop_all()

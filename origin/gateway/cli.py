@@ -121,22 +121,25 @@ async def _serve(
 ) -> None:
     import asyncio
 
+    from origin.gateway.server import opening
     from origin.gateway.server.app import make_app
-    from origin.gateway.server.opening import default_state, open_service
     from origin.server.httpserver import listening
     from origin.server.titles import open_titles
     from origin.server.tls import tls_context
-    from transcode.files.keystore import KeyStore, default_keys_dir
+    from transcode.files.keystore import KeyStore, default_keys_dir, notes_of_new
 
     titles = await asyncio.to_thread(open_titles, where)
     for problem in titles.problems:
         note(f"left out: {problem}")
     keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
-    state = state or default_state(os.environ)
-    service = open_service(config, titles=titles, keys=keys, state=state)
+    new = opening.notes_of_new(state or os.environ.get("ABR_STATE"))
+    state = state or opening.default_state(os.environ)
+    service = opening.open_service(config, titles=titles, keys=keys, state=state)
     await service.sweep()  # a state that cannot be used is told of now
     tls = tls_context(config.tls_cert, config.tls_key)
     async with listening(make_app(service), host=config.host, port=config.port, tls=tls) as at:
+        for problem in (*notes_of_new(keys, keys_dir, os.environ), *new):
+            note(problem)
         if as_json:
             listener = {"role": "gateway", "tier": "gateway", "url": at.url}
             click.echo(json.dumps({"listeners": [listener]}))

@@ -144,7 +144,7 @@ def _open_keys(keys_dir: str | None) -> KeyStore:
             f"{folder}: no such folder; expected the key store that the title was made with; "
             "give --keys DIR"
         )
-    return KeyStore.open(folder)
+    return KeyStore.open(folder, create=False)
 
 
 def _sessions(where: str, title: str, secret: bytes) -> list[Session]:

@@ -341,3 +341,21 @@ def test_seeds_draw_networks_anew_and_start_files_elsewhere(
     assert len({row["trace_digest"] for row in rows}) == 6
     assert {row["class"] for row in rows} == {"3g-commute", "mine"}
     assert {row["seed"] for row in rows} == {0, 5}
+
+
+@pytest.mark.parametrize(
+    "name", ["results.jsonl", "results.parquet", "timing.json", "runs/events.out"]
+)
+def test_files_of_others_are_never_replaced(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other programs call their files so, too."""
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "work" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text('{"name": "quick"}\n')
+    for force in ([], ["--force"]):
+        assert main(["bench", "run", "--quick", "--out", "work", *force]) == 1
+        assert "not of an experiment, and --force replaces results only" in capsys.readouterr().err
+    assert mine.read_text() == '{"name": "quick"}\n'
+    assert [each for each in (tmp_path / "work").rglob("*") if each.is_file()] == [mine]

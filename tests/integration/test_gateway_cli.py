@@ -126,3 +126,22 @@ def test_a_secret_is_made_with_its_hash(tmp_path: Path) -> None:
         assert len(words["secret"]) >= MIN_SECRET_CHARS
         made.append(words["secret"])
     assert made[0] != made[1]
+
+
+def test_a_key_store_and_a_state_that_were_named_and_not_there_are_told_of(
+    package: Path, tmp_path: Path
+) -> None:
+    """A typing error would otherwise be a service whose tokens no origin takes."""
+    keys, state = tmp_path / "kyes", tmp_path / "sate.sqlite"
+    words = (str(package), "--anyone", "--keys", str(keys), "--state", str(state))
+    for expected in (
+        [f"{keys}: no key store was there, so a new one was made; tokens signed with another",
+         f"{state}: no state was there, so a new one is made, without sessions and revocations"],
+        [],
+    ):  # fmt: skip
+        with running(*words, home=tmp_path) as (process, _):
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=20)
+        told = [line for line in errors.splitlines() if "there, so a new" in line]
+        assert [line.removeprefix("abr: note: ")[: len(each)] for line, each in zip(
+            told, expected, strict=True)] == expected  # fmt: skip

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.packages import write_package
+from transcode.files.keystore import KeyStore
 
 ABR = [sys.executable, "-m", "abr", "origin"]
 
@@ -38,6 +39,7 @@ def fails(*args: object) -> str:
 
 def test_the_ready_line_holds_urls_that_play(packages: Path, tmp_path: Path) -> None:
     """One JSON object; ended by SIGTERM it leaves with 130 and says one word."""
+    KeyStore.open(tmp_path / "keys")
     command = [*ABR, packages, "--port", "0", "--keys", tmp_path / "keys", "--json"]
     with subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -126,3 +128,4 @@ def test_a_state_that_is_not_there_is_told_of(packages: Path, tmp_path: Path) ->
         running.send_signal(signal.SIGTERM)
         _, errors = running.communicate(timeout=20)
     assert f"{state}: not there yet, so nothing is revoked" in errors
+    assert f"{tmp_path / 'keys'}: no key store was there, so a new one was made; tokens" in errors

@@ -22,6 +22,7 @@ from bench.stack.stack import Stack
 from origin.gateway.server.guard import DependencyError
 from tests.fakes.packages import segment_bytes, write_package
 from tests.fakes.ports import free_ports
+from transcode.files.keystore import KeyStore
 
 
 @pytest.fixture
@@ -169,6 +170,7 @@ def test_abr_serve_prints_one_line_and_leaves_nothing_behind(
 ) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
+    KeyStore.open(keys)
     with command("serve", str(package), "--keys", str(keys), "--json", tmp=temporary) as running:
         assert running.stdout is not None
         ready = json.loads(running.stdout.readline())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from abr.cli import configuration
-from abr.shell import run_async
+from abr.shell import note, run_async
 from transcode.config import Preset, TranscodeConfig
 from transcode.packaging.keygroups import KeysPer
 
@@ -183,6 +183,8 @@ def transcode(
       abr transcode film.mp4 packages/film --executor dask://10.0.0.7:8786
       abr transcode --demo packages/demo       a generated master
     """
+    from transcode.files.keystore import is_no_store
+
     if len(paths) != (1 if demo else 2):
         expected = "OUT only with --demo" if demo else "MASTER and OUT, or --demo and OUT"
         raise click.UsageError(f"found {len(paths)} paths; expected {expected}")
@@ -195,8 +197,11 @@ def transcode(
         return
     generated = (demo_s, demo_size) if demo else None
     opened = _open_store(store)  # before the work of a package that cannot be published
+    is_new = config.encrypt != "none" and is_no_store(config.keys_dir)
     index = run_async(make_package(paths, config, generated, events_to))
     published = _publish(paths[-1], opened)
+    if is_new:
+        note(f"{config.keys_dir}: no key store was there, so a new one was made for these keys")
     if as_json:
         click.echo(
             json.dumps(summary(index, paths[-1]) | ({"published": published} if store else {}))

@@ -64,6 +64,25 @@ def default_keys_dir(environ: Mapping[str, str]) -> Path:
     return home / "abrkit" / "keys"
 
 
+def is_no_store(folder: str | Path | None) -> bool:
+    """Whether a folder is named and no key store is in it."""
+    return bool(folder) and not (Path(str(folder)) / RING).exists()
+
+
+def notes_of_new(store: KeyStore, given: object, environ: Mapping[str, str]) -> list[str]:
+    """What to say of a store that was named, and made because it was not there: a typing error?
+
+    Args:
+        store: As opened.
+        given: What the command line names; falsy where it names none.
+        environ: Where ``ABR_KEYS`` may name it.
+    """
+    if not store.is_new or not (given or environ.get("ABR_KEYS")):
+        return []
+    told = "tokens signed with another are not valid here, nor can titles of another be opened"
+    return [f"{store.folder}: no key store was there, so a new one was made; {told}"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrapped:
     """What re-wrapping did."""
@@ -85,6 +104,7 @@ class KeyStore:
         self._folder = folder
         self._files = PrivateFolder(folder)
         self._known: dict[tuple[str, str], bytes] = {}
+        self._is_new = False
 
     def __repr__(self) -> str:
         return f"KeyStore({str(self._folder)!r})"
@@ -105,6 +125,7 @@ class KeyStore:
                 store.ring()
             elif create:
                 store._files.write(RING, print_ring(_with_new_kek({})))
+                store._is_new = True
             else:
                 raise KeyStoreError(f"{folder}: no key store; expected one with ring.json in it")
         return store
@@ -113,6 +134,11 @@ class KeyStore:
     def folder(self) -> Path:
         """The folder of the store."""
         return self._folder
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was made when it was opened."""
+        return self._is_new
 
     def key_for(self, title: str, period: int, group: str = ALL) -> ContentKey:
         """The content key of a period of ``title``; made on first use, then always the same.

@@ -11,7 +11,15 @@ from origin.gateway.server.stateclient import StateClient
 from origin.gateway.server.states import default_state, is_there, open_state
 from origin.signing import Secrets
 
-__all__ = ["default_state", "is_there", "open_service", "open_state"]
+__all__ = ["default_state", "is_there", "notes_of_new", "open_service", "open_state"]
+
+
+def notes_of_new(named: str | None) -> list[str]:
+    """What to say of a state that was named and is not there, before it is made: a typing error?"""
+    if not named or is_there(named):
+        return []
+    told = "so a new one is made, without sessions and revocations; origins and playback services"
+    return [f"{named}: no state was there, {told} share them when they are given the same --state"]
 
 
 def open_service(

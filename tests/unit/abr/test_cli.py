@@ -210,6 +210,44 @@ def test_config_show_prints_a_settings_file_that_gives_the_same_settings(
     assert after["edge"]["settings"]["port"] == {"value": 9000, "origin": "abr.toml"}
 
 
+def test_config_show_writes_a_file_after_it_has_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "abr.toml").write_text("[edge]\nport = 9001\n")
+    assert cli.main(["config", "show", "edge", "--out", "abr.toml"]) == 1
+    assert "abr.toml: exists; --force replaces it" in capsys.readouterr().err
+    assert cli.main(["config", "show", "edge", "--out", "abr.toml", "--force"]) == 0
+    assert "port = 9001 " in (tmp_path / "abr.toml").read_text()
+    assert cli.main(["config", "show", "--json", "--out", "all.json"]) == 0
+    told = json.loads((tmp_path / "all.json").read_text())
+    assert told["edge"]["settings"]["port"] == {"value": 9001, "origin": "abr.toml"}
+
+
+@pytest.mark.parametrize("named", [[], ["--config", "abr.toml"]])
+def test_config_show_into_the_file_that_it_reads_says_what_the_shell_did(
+    tmp_path: Path, named: list[str]
+) -> None:
+    settings = tmp_path / "abr.toml"
+    command = [sys.executable, "-m", "abr", *named, "config", "show", "edge"]
+
+    def show(mode: str) -> subprocess.CompletedProcess[str]:
+        with settings.open(mode) as out:
+            return subprocess.run(
+                command, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False
+            )
+
+    settings.write_text("[edge]\nport = 9001\n")
+    appended = show("a")
+    assert appended.returncode == 1
+    assert "write them with --out abr.toml --force" in appended.stderr
+    assert settings.read_text() == "[edge]\nport = 9001\n"
+    emptied = show("w")  # as by ``>``
+    assert emptied.returncode == 0
+    assert "abr.toml: read as empty, as the shell emptied it" in emptied.stderr
+    assert settings.read_text().startswith("[edge]\n")
+
+
 def test_one_line_joins_lines_and_keeps_the_rest() -> None:
     assert one_line("a  b\n\n  c\n") == "a  b c"
 

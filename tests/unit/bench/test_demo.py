@@ -54,6 +54,26 @@ def test_a_live_playback_that_failed_fails_the_demo() -> None:
         demo._check_live(played(records=2))
 
 
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    """Its packages and logs might have the names of the demo's."""
+    mine = tmp_path / "work/logs"
+    mine.mkdir(parents=True)
+    with pytest.raises(MissingFileError, match=r"holds files that are no demo's, .*; name a new"):
+        demo._Folders(tmp_path / "work").make()
+    assert list((tmp_path / "work").iterdir()) == [mine]
+
+
+def test_a_demo_follows_an_older_one_in_its_folder(tmp_path: Path) -> None:
+    folders = demo._Folders(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    folders.make()  # in an empty one
+    folders.make()  # after one that was interrupted
+    (tmp_path / "out" / demo.MARK).unlink()
+    (tmp_path / "out/keys").mkdir()
+    folders.write(played(), COUNTS)
+    folders.make()  # after one that did not mark its folder
+
+
 def test_what_was_made_is_written_where_the_page_is(tmp_path: Path) -> None:
     folders = demo._Folders(tmp_path / "out")
     folders.make()
