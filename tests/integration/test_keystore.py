@@ -15,8 +15,9 @@ import pytest
 from abr.errors import AbrError, DiskFullError, KeyStoreError, ResourceError
 from origin.signing import signing_key
 from origin.tokens.keysets import thumbprint
+from origin.tracing.cli import _open_keys
 from transcode.files import privatefolder
-from transcode.files.keystore import KeyStore, default_keys_dir
+from transcode.files.keystore import KeyStore, default_keys_dir, is_no_store, notes_of_new
 
 
 @pytest.fixture
@@ -355,3 +356,24 @@ def test_without_a_home_a_folder_must_be_named() -> None:
     """The message names the option."""
     with pytest.raises(KeyStoreError, match="--keys DIR"):
         default_keys_dir({})
+
+
+def test_a_store_that_was_named_and_not_there_is_told_of_once(tmp_path: Path) -> None:
+    """And one without a name is made in silence, as it is the first time."""
+    named = tmp_path / "kyes"
+    assert is_no_store(named)
+    assert not is_no_store("")
+    (told,) = notes_of_new(KeyStore.open(named), named, {})
+    assert told.startswith(f"{named}: no key store was there, so a new one was made; ")
+    assert not is_no_store(named)
+    assert notes_of_new(KeyStore.open(named), named, {}) == []
+    by_environment = KeyStore.open(tmp_path / "other")
+    assert len(notes_of_new(by_environment, None, {"ABR_KEYS": str(tmp_path / "other")})) == 1
+    assert notes_of_new(KeyStore.open(tmp_path / "third"), None, {}) == []
+
+
+def test_tracing_makes_no_store_in_a_folder_of_something_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with pytest.raises(KeyStoreError, match="no key store; expected one with ring.json in it"):
+        _open_keys(str(tmp_path))
+    assert not (tmp_path / "ring.json").exists()
