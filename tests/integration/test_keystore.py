@@ -374,6 +374,6 @@ def test_a_store_that_was_named_and_not_there_is_told_of_once(tmp_path: Path) ->
 
 def test_tracing_makes_no_store_in_a_folder_of_something_else(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with pytest.raises(KeyStoreError, match="no key store; expected one with ring.json in it"):
+    with pytest.raises(KeyStoreError, match=r"no key store; expected one with ring\.json in it"):
         _open_keys(str(tmp_path))
     assert not (tmp_path / "ring.json").exists()
