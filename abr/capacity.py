@@ -87,6 +87,8 @@ class Transfer(NamedTuple):
     """Period of the trace at the first byte."""
     rounds: float
     """Whole passes before it."""
+    last_period: int
+    """Period at the last byte, to search from."""
 
 
 def table_of(
@@ -203,6 +205,11 @@ def bits_by(table: Offer, t_s: float, near: int) -> float:
 
 def time_of(table: Offer, bits: float, near: int, expected: float = 0.0) -> float:
     """Earliest time by which ``bits``, more than 0 and finite, can have come; inf when never."""
+    return place_of(table, bits, near, expected)[0]
+
+
+def place_of(table: Offer, bits: float, near: int, expected: float = 0.0) -> tuple[float, int]:
+    """The same, and the period."""
     pass_s, total = float(table.times_s[-1]), float(table.offered_bits[-1])
     # Sums of rounded products may overshoot a bound by some ulps; without this
     # slack such a transfer would wait out a whole outage for its last nothing.
@@ -218,11 +225,11 @@ def time_of(table: Offer, bits: float, near: int, expected: float = 0.0) -> floa
     bound = find_bound(table, bits - slack, near)
     before_s = rounds * pass_s if rounds > 0 else 0.0
     if not likely(bound > 0):
-        return before_s
+        return before_s, 0
     # Period ``bound - 1`` delivers the last of them, so its capacity is not 0.
     begin_s, end_s = float(table.times_s[bound - 1]), float(table.times_s[bound])
     took_s = (bits - float(table.offered_bits[bound - 1])) / float(table.capacity_bps[bound - 1])
-    return before_s + capped(lifted(begin_s + took_s, begin_s), end_s)
+    return before_s + capped(lifted(begin_s + took_s, begin_s), end_s), bound - 1
 
 
 def newest_bit_s(table: Offer, t_s: float, near: int) -> float:
@@ -300,8 +307,9 @@ def request(
     period = find_period(table, rest_s, period)
     offered = sum_bits(table, rounds, rest_s, period)
     bits = offered + response_bits(size_bytes, overhead_bytes)
-    end_s = lifted(time_of(table, bits, period, rounds), first_byte_s)
-    return Transfer(now_s, first_byte_s, end_s, offered, period, rounds)
+    end_s, last_period = place_of(table, bits, period, rounds)
+    end_s = lifted(end_s, first_byte_s)
+    return Transfer(now_s, first_byte_s, end_s, offered, period, rounds, last_period)
 
 
 def received_bytes(

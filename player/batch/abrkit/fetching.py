@@ -340,7 +340,7 @@ def end_early(fetched: Fetched, at: At) -> Fetched:
 
 def fetch_nothing(at: At, have: Have, decision: Decision) -> Fetched:
     """The session ended before a segment was asked for."""
-    return Fetched(at, have, Transfer(0.0, 0.0, 0.0, 0.0, 0, 0.0), 0.0, decision, at.now_s, 0.0)
+    return Fetched(at, have, Transfer(0.0, 0.0, 0.0, 0.0, 0, 0.0, 0), 0.0, decision, at.now_s, 0.0)
 
 
 def count_lost(totals: Totals, size_bytes: float) -> None:

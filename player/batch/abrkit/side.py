@@ -36,9 +36,9 @@ class Have(NamedTuple):
     key: int
     """The newest key; -1 before the first."""
     period: int
-    """Of the trace, at the last first byte."""
+    """Of the trace, at the last byte of a response, to search from."""
     rounds: float
-    """Whole passes of the trace before it."""
+    """Whole passes of the trace before its first byte."""
 
 
 NOTHING = Have(0, 0, 0, -1, 0, 0.0)
@@ -85,7 +85,7 @@ def after(have: Have, used: int, transfer: Transfer) -> Have:
         have.playlists,
         have.inits,
         have.key,
-        transfer.period,
+        transfer.last_period,
         transfer.rounds,
     )
 
@@ -245,6 +245,7 @@ def whole(transfer: Transfer, room: Room, needs: int) -> Transfer:
         transfer.offered_bits,
         transfer.period,
         transfer.rounds,
+        transfer.last_period,
     )
 
 

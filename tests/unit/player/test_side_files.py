@@ -162,7 +162,7 @@ def test_what_is_here_is_not_asked_for_again() -> None:
 
 
 def test_connections_stay_open_and_are_never_fewer() -> None:
-    transfer = Transfer(4.0, 4.5, 5.0, 1e6, 9, 2.0)
+    transfer = Transfer(4.0, 4.5, 5.0, 1e6, 8, 2.0, 9)
     have = after(NOTHING, 3, transfer)
     assert have == after(have, 1, transfer)
     assert (have.connections, have.period, have.rounds) == (3, 9, 2.0)
