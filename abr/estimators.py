@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.compilable import natural
 from abr.decision import Downloads
 from abr.media import FloatArray
 
@@ -104,7 +105,8 @@ def ewma_latency_s(ewma: Ewma) -> float:
 def sliding_throughput_bps(downloads: Downloads, last: int) -> float:
     """Arithmetic mean of the last throughputs, bits per second; nan if there are none."""
     total, count = 0.0, 0
-    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+    for k in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        i = natural(k)
         transfer_s = downloads.end_s[i] - downloads.first_byte_s[i]
         if transfer_s > 0:
             total += 8 * downloads.size_bytes[i] / transfer_s
@@ -115,7 +117,8 @@ def sliding_throughput_bps(downloads: Downloads, last: int) -> float:
 def sliding_latency_s(downloads: Downloads, last: int) -> float:
     """Arithmetic mean of the last waits for a first byte, seconds; nan if there are none."""
     total, count = 0.0, 0
-    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+    for k in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        i = natural(k)
         total += downloads.first_byte_s[i] - downloads.start_s[i]
         count += 1
     return float(total / count) if count > 0 else math.nan
@@ -130,7 +133,8 @@ def harmonic_throughput_bps(downloads: Downloads, last: int) -> float:
     Adaptive Video Streaming over HTTP, SIGCOMM 2015, where it is taken over five downloads.
     """
     inverse, count = 0.0, 0
-    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+    for k in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        i = natural(k)
         inverse += (downloads.end_s[i] - downloads.start_s[i]) / (8 * downloads.size_bytes[i])
         count += 1
     return float(count / inverse) if inverse > 0 else math.nan
@@ -149,7 +153,8 @@ def mean_throughput_bps(downloads: Downloads, last: int, mean: int) -> float:
     if mean == 0:
         return harmonic_throughput_bps(downloads, last)
     rates, bits, total_s, count = 0.0, 0.0, 0.0, 0
-    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+    for k in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        i = natural(k)
         taken_s = downloads.end_s[i] - downloads.start_s[i]
         if taken_s > 0:
             rates += 8 * downloads.size_bytes[i] / taken_s

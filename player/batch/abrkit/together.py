@@ -69,7 +69,9 @@ def request_group(
     first_byte_s = float(responses[BEGIN_S, count - 1])
     rounds, rest_s = fold(table, first_byte_s, likely)
     period = find_period(table, rest_s, near)
-    return Transfer(now_s, first_byte_s, float(responses[END_S, count - 1]), 0.0, period, rounds, period)
+    return Transfer(
+        now_s, first_byte_s, float(responses[END_S, count - 1]), 0.0, period, rounds, period
+    )
 
 
 def others_end_s(room: Room, count: int) -> float:
