@@ -4,6 +4,7 @@ A ``console`` block holds commands after ``$ ``, each followed by what it prints
 of a page run in order in one folder, as a reader would type them:
 
 * no output shown: only the exit code counts; a last line ``…``: more came after it
+* figures may be others, but those that ``abr bench report`` and ``compare`` work out from results
 * an output with ``abr: error:`` must come with an exit code other than 0, all others with 0
 * ``COMMAND &`` starts a server, which runs until ``kill %1`` or the end of the page
 * ``URL`` stands for the playback URL that the last server printed, ``TOKEN`` for a token
@@ -48,6 +49,9 @@ _PORT = re.compile(r"\b80([89]\d)\b")
 _TOKEN = re.compile(r"eyJ[\w.-]+")
 _URL = re.compile(r"http://\S+/t/\S+\.m3u8")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_WORKED_OUT = ("abr bench report", "abr bench compare")
+_TIMED = "decision us"
+_PROGRESS = re.compile(r"abr: note: \d+ of \d+ sessions, about .* left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,12 @@ def words(lines: tuple[str, ...]) -> list[str]:
     return [" ".join(line.split()) for line in bare if line.strip()]
 
 
+def figures(lines: tuple[str, ...]) -> list[str]:
+    """Lines of a report without the tables of times, which each run measures anew."""
+    tables = "\n".join(line.rstrip() for line in lines).split("\n\n")
+    return "\n\n".join(each for each in tables if _TIMED not in each).splitlines()
+
+
 def differences(step: Typed, printed: Printed) -> list[str]:
     """What the page shows and did not come, or the reverse; empty when all is well."""
     fails = any("abr: error:" in line for line in step.shown)
@@ -99,6 +109,8 @@ def differences(step: Typed, printed: Printed) -> list[str]:
     expected, found_words = words(shown), words(came)
     if expected != found_words:
         found += ["--- shown", *expected, "--- came", *found_words]
+    elif step.text.startswith(_WORKED_OUT) and figures(shown) != figures(came):
+        found += ["--- shown", *figures(shown), "--- came", *figures(came)]
     return found
 
 
@@ -188,7 +200,8 @@ class Console:
         text = _TOKEN.sub("TOKEN", text).replace(f"{self.folder}/", "/videos/")
         for number in range(20):
             text = re.sub(rf"\b{self.first_port + number}\b", str(8080 + number), text)
-        return tuple(line.rstrip() for line in text.splitlines())
+        lines = (line.rstrip() for line in text.splitlines())
+        return tuple(line for line in lines if not _PROGRESS.fullmatch(line))  # if it takes long
 
 
 def rewritten(page: str, console: Console) -> str:

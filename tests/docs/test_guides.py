@@ -58,6 +58,13 @@ def test_figures_may_differ_and_words_may_not() -> None:
     assert not differences(Typed("x", (*step.shown, "…")), Printed((*step.shown, "more"), 0))
 
 
+def test_figures_of_a_report_may_not_differ_but_its_times_may() -> None:
+    lines = ("bitrate", "2.547 [1.7, 3.3]", "", "a  decision us", "b  3.9", "", "In brackets")
+    step = Typed("abr bench report results", lines)
+    assert not differences(step, Printed((*lines[:4], "b  4.1", *lines[5:]), 0))
+    assert differences(step, Printed((lines[0], "2.547 [1.7, 3.4]", *lines[2:]), 0))
+
+
 def test_an_error_that_is_shown_must_fail() -> None:
     step = Typed("x", ("abr: error: no",))
     assert not differences(step, Printed(step.shown, 1))
