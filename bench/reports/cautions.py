@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from abr.wording import format_count
+from bench.analysis.plans import planned_otherwise
 from bench.analysis.rarity import highest_share_unseen
 from bench.analysis.standings import (
     FEW_STALLED,
@@ -53,7 +54,7 @@ def write_family(comparisons: int, *, level: float, of: str = "reports") -> str:
 
 def write_cautions(report: BenchReport) -> list[str]:
     """What a reader must know before trusting the figures."""
-    found = [*_about_units(report)]
+    found, lead = [*_about_units(report)], report.scores[0]
     if any(each.failures.failed for each in report.standings):
         found.append(
             "Some sessions failed. They count in no figure, and a difference is over the sessions "
@@ -71,6 +72,11 @@ def write_cautions(report: BenchReport) -> list[str]:
         f"{each.label} is no upper bound here, and there is no regret: {each.no_bound}."
         for each in report.standings
         if each.no_bound
+    ]
+    found += [
+        f"{join_words(labels)} planned for {weight:g} per second stalled, where {lead.label} "
+        f"counts {counted:g}: a fair comparison sets stall_weight in params."
+        for (weight, counted), labels in planned_otherwise(report.header, lead).items()
     ]
     beyond = [
         each.label
