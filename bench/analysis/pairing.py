@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric
-from bench.analysis.rarity import most_of, with_tail
+from bench.analysis.rarity import most_of
 from bench.analysis.stats import Estimate, Measured, cluster_sums, measure, ratio
 from bench.experiments.clusters import cluster_of_row
 from bench.experiments.failures import planned_labels, why_row_failed
@@ -147,10 +147,8 @@ class Figures:
         self._tops = [metric.top(columns) for metric in metrics]
         self._bottoms = [metric.bottom(columns) for metric in metrics]
         everyone = np.arange(len(sessions.labels))
-        self._own_tops, self._own_bottoms = self._sums(
-            everyone, sessions.played, range(len(self.metrics))
-        )
-        self.own = measure(self._own_tops, self._own_bottoms)
+        self._own_tops, bottoms = self._sums(everyone, sessions.played, range(len(self.metrics)))
+        self.own = self._measure(self._own_tops, bottoms, range(len(self.metrics)))
         """Figures of each algorithm over the sessions that it played."""
         self._drawn: dict[tuple[int, tuple[int, ...], bytes], FloatArray] = {}
 
@@ -171,7 +169,13 @@ class Figures:
         """
         mine, others = self.sessions.played[a], self.sessions.played[b]
         if (mine == others).all():
-            return Measured(values=self.own.values[[a, b]], parts=self.own.parts[[a, b]])
+            chosen = [a, b]
+            return replace(
+                self.own,
+                values=self.own.values[chosen],
+                parts=self.own.parts[chosen],
+                loads=self.own.loads[chosen],
+            )
         return self.together((a, b))
 
     def together(self, algorithms: Sequence[int], metrics: Sequence[int] | None = None) -> Measured:
@@ -184,7 +188,7 @@ class Figures:
         metrics = range(len(self.metrics)) if metrics is None else metrics
         chosen = np.array(algorithms)
         played = np.stack([self.shared(algorithms)] * len(chosen))
-        return measure(*self._sums(chosen, played, metrics))
+        return self._measure(*self._sums(chosen, played, metrics), metrics)
 
     def shared(self, algorithms: Sequence[int]) -> Mask:
         """Which sessions all of them played to their end; none where there is no algorithm."""
@@ -201,10 +205,7 @@ class Figures:
 
     def own_estimate(self, a: int, k: int, *, level: float) -> Estimate:
         """One figure of one algorithm, within what such a figure can be."""
-        found = self.own.estimate(a, k, level=level)
-        if self.metrics[k].is_rare:
-            found = with_tail(found, self._own_tops[a, k], self._own_bottoms[a, k], level=level)
-        return found.within(*bounds_of(self.metrics[k]))
+        return self.own.estimate(a, k, level=level).within(*bounds_of(self.metrics[k]))
 
     def touched(self, a: int, k: int) -> int:
         """In how many clusters there was anything to count for a figure."""
@@ -236,6 +237,9 @@ class Figures:
             top, bottom = self._sums(np.array([a]), played[None], metrics)
             self._drawn[key] = ratio(weights @ top[0].T, weights @ bottom[0].T)
         return self._drawn[key]
+
+    def _measure(self, top: FloatArray, bottom: FloatArray, metrics: Sequence[int]) -> Measured:
+        return measure(top, bottom, is_rare=[self.metrics[k].is_rare for k in metrics])
 
     def _sums(
         self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int]

@@ -31,15 +31,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
+from bench.analysis.rarity import chance_above, reach
 
 RESAMPLES = 2000
 LEVEL = 0.95
 LEAST_FREEDOM = 3
 """With fewer, intervals are half as wide again and hold the truth hardly more often (measured)."""
 
-TAIL_CLUSTERS = 10
-"""The excess kurtosis of n clusters is taken for 1 + 10 / n of what it seems to be: where tails
-are long, a small sample rarely has one (measured)."""
+ENDS_MISS = 4.0
+"""Each end of a difference of what is rare leaves so many times as much beyond its tail as the
+interval may miss: with less, fewer differences are found, and none held better (measured)."""
 
 _NO_SPREAD = 1e-12
 """Of the figure itself: smaller differences between clusters are rounding errors."""
@@ -79,47 +80,96 @@ class Measured:
     parts: FloatArray
     """Of each cluster (e above), shape (algorithms, metrics, clusters); ``nan`` where it has no
     part in the figure."""
+    loads: FloatArray
+    """What each cluster has of the figure, which is their mean; same shape and ``nan``."""
+    is_rare: Sequence[bool]
+    """Of each metric, whether it is 0 in most clusters (``bench.analysis.rarity``)."""
 
     def estimate(self, algorithm: int, metric: int, *, level: float = LEVEL) -> Estimate:
-        """One figure of one algorithm."""
+        """One figure of one algorithm; what is rare has no interval where it was not seen."""
         value = float(self.values[algorithm, metric])
-        return interval(value, self.parts[algorithm, metric], level=level)
+        found = interval(value, self.parts[algorithm, metric], level=level)
+        if not (self.is_rare[metric] and found.has_interval):
+            return found
+        loads = _known(self.loads[algorithm, metric])
+        if not loads.any():
+            return Estimate(value=value, low=math.nan, high=math.nan)
+        # The lower end is hardly ever too high (measured): all that may be missed is above.
+        high = value + reach(loads, miss=1 - level)
+        return Estimate(value=value, low=found.low, high=max(found.high, high))
 
     def difference(
         self, algorithm: int, base: int, metric: int, *, level: float = LEVEL
     ) -> Estimate:
         """``algorithm`` minus ``base``, of figures over the same sessions."""
-        return interval(*self._difference(algorithm, base, metric), level=level)
+        found = interval(*self._difference(algorithm, base, metric), level=level)
+        if not (self.is_rare[metric] and found.has_interval):
+            return found
+        more, less = self._sides(algorithm, base, metric)
+        miss = min(ENDS_MISS * (1 - level), 0.5)
+        low, high = found.value - reach(less, miss=miss), found.value + reach(more, miss=miss)
+        return Estimate(value=found.value, low=min(found.low, low), high=max(found.high, high))
 
     def chance(self, algorithm: int, base: int, metric: int) -> float:
-        """How probable so large a difference is between equal algorithms; see ``p_value``."""
-        return p_value(*self._difference(algorithm, base, metric))
+        """How probable so large a difference, either way, is between equal algorithms.
+
+        It is below 1 − level exactly where the interval of that level excludes 0; ``nan`` where
+        there is no interval, or nothing that differs.
+        """
+        sides = (True, False)
+        return min(self.chance_beyond(algorithm, base, metric, 0.0, is_above=x) for x in sides)
 
     def chance_beyond(
         self, algorithm: int, base: int, metric: int, bound: float, *, is_above: bool
     ) -> float:
         """How probable a difference so far beyond a bound is; see ``p_beyond``."""
         value, parts = self._difference(algorithm, base, metric)
-        return p_beyond(value, parts, bound, is_above=is_above)
+        p = p_beyond(value, parts, bound, is_above=is_above)
+        if not self.is_rare[metric] or math.isnan(p):
+            return p
+        more, less = self._sides(algorithm, base, metric)
+        against = less if is_above else more
+        room = value - bound if is_above else bound - value
+        return max(p, min(1.0, chance_above(against, float(against.mean()) + room) / ENDS_MISS))
 
     def _difference(self, algorithm: int, base: int, metric: int) -> tuple[float, FloatArray]:
         value = float(self.values[algorithm, metric] - self.values[base, metric])
         return value, self.parts[algorithm, metric] - self.parts[base, metric]
 
+    def _sides(self, algorithm: int, base: int, metric: int) -> tuple[FloatArray, FloatArray]:
+        """By how much each cluster has more with ``algorithm``, and less."""
+        apart = _known(self.loads[algorithm, metric] - self.loads[base, metric])
+        return np.maximum(apart, 0.0), np.maximum(-apart, 0.0)
 
-def measure(top: FloatArray, bottom: FloatArray) -> Measured:
+
+def _known(values: FloatArray) -> FloatArray:
+    return values[np.isfinite(values)]
+
+
+def measure(
+    top: FloatArray, bottom: FloatArray, *, is_rare: Sequence[bool] | None = None
+) -> Measured:
     """Figures of sums by cluster.
 
     Args:
         top: Numerators, shape (algorithms, metrics, clusters), or more before the last.
         bottom: Denominators, same shape; 0 where a cluster has no part.
+        is_rare: Of each metric, whether it is 0 in most clusters; none is when None.
     """
     above, below = top.sum(axis=-1), bottom.sum(axis=-1)
     values = ratio(above, below)
     counted = bottom > 0
-    others = np.maximum(counted.sum(axis=-1) - 1, 1)[..., None]
-    parts = others * ratio(top - values[..., None] * bottom, below[..., None] - bottom)
-    return Measured(values=values, parts=np.where(counted, parts, np.nan))
+    clusters = counted.sum(axis=-1)[..., None]
+    parts = np.maximum(clusters - 1, 1) * ratio(
+        top - values[..., None] * bottom, below[..., None] - bottom
+    )
+    loads = clusters * ratio(top, np.broadcast_to(below[..., None], top.shape))
+    return Measured(
+        values=values,
+        parts=np.where(counted, parts, np.nan),
+        loads=np.where(counted, loads, np.nan),
+        is_rare=(False,) * top.shape[1] if is_rare is None else is_rare,
+    )
 
 
 def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -190,8 +240,7 @@ def _shape_of(value: float, parts: FloatArray) -> _Shape | None:
     # Of the population, as far as a small sample can tell (Fisher's G1, and G2 + 3).
     skewness = float((off**3).mean()) / (square / n) ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
     excess = n * float((off**4).sum()) / square**2 - 3
-    excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
-    kurtosis = 3 + excess * (1 + TAIL_CLUSTERS / n if excess > 0 else 1)
+    kurtosis = 3 + (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
     # Var(s²) is about σ⁴ (κ − 1) / n, and 2 σ⁴ / freedom where values are normal.
     freedom = 2 * n / (kurtosis - 1) - 2 if kurtosis > 1.1 else n - 1
     return _Shape(n, spread, skewness, int(min(max(freedom, LEAST_FREEDOM), n - 1)))
@@ -213,15 +262,6 @@ def interval(value: float, parts: FloatArray, *, level: float = LEVEL) -> Estima
     quantile = student_quantile((1 + level) / 2, shape.freedom)
     low, high = (value - shape.restored(q) for q in (quantile, -quantile))
     return Estimate(value=value, low=low, high=high)
-
-
-def p_value(value: float, parts: FloatArray) -> float:
-    """How probable a value so far from 0 is, either way, if the truth is 0.
-
-    It is below 1 − level exactly where the interval of that level excludes 0; ``nan`` where
-    there is no interval, or nothing that differs.
-    """
-    return min(p_beyond(value, parts, 0.0, is_above=is_above) for is_above in (True, False))
 
 
 def p_beyond(value: float, parts: FloatArray, bound: float, *, is_above: bool) -> float:

@@ -11,8 +11,8 @@ more, for its upper end is meant to be on the safe side.
 
 Methods side by side: percentiles of the bootstrap with tails widened for few clusters, BCa, the
 studentised bootstrap, ``bench.analysis.stats.interval``, and intervals as reports have them, which
-is the same but for an algorithm's own time stalled (``bench.analysis.rarity``). A sample without a
-stall has no interval of that: the table says how many had one, and how wide intervals of reports
+is the same but for time stalled (``bench.analysis.rarity``). A sample without a stall has no
+interval of an algorithm's own: the table says how many had one, and how wide intervals of reports
 are on the mean beside those of the spread alone. The last lines say how many reports of equal
 algorithms have a mark: copies of one rule that begin at other places.
 """
@@ -35,8 +35,15 @@ from abr.files.models import find_model
 from abr.generators import generate
 from abr.media import FloatArray
 from abr.wording import format_count
-from bench.analysis.rarity import with_tail
-from bench.analysis.stats import LEVEL, holm, interval, measure, student_quantile
+from bench.analysis.stats import (
+    LEVEL,
+    Estimate,
+    Measured,
+    holm,
+    interval,
+    measure,
+    student_quantile,
+)
 from bench.experiments.experiment import Experiment, NetworkTrace, blocks_of, runs_of
 from bench.experiments.planfile import read_plan
 from bench.experiments.run.engine import run_block
@@ -44,10 +51,13 @@ from bench.experiments.run.materials import load_experiment
 
 RULES = ("throughput", "bba-0", "bola-e")
 FIGURES = ("bitrate", "stalled", "QoE")
+RARE = (False, True, False)
 PLACES = 20
 SIZES = ((10, 1), (20, 1), (50, 1), (200, 1), (15, PLACES))
 JUDGED = ((20, 1), (200, 1), (15, PLACES))
 BAR = (0.92, 0.97)
+SAFE = (0.92, 1.0)
+"""Of an algorithm's own time stalled."""
 HOUSEHOLDS = 200
 CLASSES = ("3g-commute", "fcc-home", "lte-driving", "puffer-home")
 RESAMPLES = 500
@@ -149,8 +159,8 @@ class Drawn(NamedTuple):
     values: FloatArray
     errors: FloatArray
     """Standard error in each resample."""
-    sums: tuple[FloatArray, FloatArray] | None
-    """Numerators and denominators by cluster, of an algorithm's own time stalled."""
+    reported: Estimate
+    """As reports have it."""
 
 
 def percentiles(of: Drawn) -> Ends:
@@ -199,10 +209,7 @@ def spread(of: Drawn) -> Ends:
 
 def reports(of: Drawn) -> Ends:
     """As reports have it."""
-    found = interval(of.value, of.parts)
-    if of.sums is not None:
-        found = with_tail(found, *of.sums, level=LEVEL).within(0.0, 1.0)
-    return found.low, found.high
+    return of.reported.low, of.reported.high
 
 
 METHODS: tuple[Callable[[Drawn], Ends], ...] = (percentiles, bca, studentised, spread, reports)
@@ -226,6 +233,13 @@ class Target(NamedTuple):
         own: FloatArray = values[self.rule, self.figure]
         return own if self.base is None else own - values[self.base, self.figure]
 
+    def reported(self, own: Measured) -> Estimate:
+        """With its interval as reports have it."""
+        if self.base is None:
+            found = own.estimate(self.rule, self.figure)
+            return found.within(0.0, 1.0) if RARE[self.figure] else found
+        return own.difference(self.rule, self.base, self.figure)
+
 
 TARGETS = [
     Target(rule, base, figure)
@@ -233,11 +247,6 @@ TARGETS = [
     for rule in range(0 if base is None else 1, len(RULES))
     for figure in range(len(FIGURES))
 ]
-
-
-def is_tailed(target: Target) -> bool:
-    """Whether its upper end is that of ``bench.analysis.rarity``."""
-    return target.base is None and FIGURES[target.figure] == "stalled"
 
 
 class Held(NamedTuple):
@@ -257,7 +266,7 @@ def coverage(people: Population, clusters: int, each: int, samples: int) -> Held
     found = Held(np.zeros(shape), np.zeros(shape))
     for k in range(samples):
         top, bottom = draw(people, rng, clusters, each)
-        own = measure(top, bottom)
+        own = measure(top, bottom, is_rare=RARE)
         again = rng.integers(clusters, size=(RESAMPLES, clusters))
         drawn = measure(*(part[..., again] for part in (top, bottom)))
         for t, target in enumerate(TARGETS):
@@ -266,7 +275,7 @@ def coverage(people: Population, clusters: int, each: int, samples: int) -> Held
                 parts=target.of(own.parts),
                 values=target.of(drawn.values),
                 errors=target.of(drawn.parts).std(axis=-1, ddof=1) / math.sqrt(clusters),
-                sums=(target.of(top), target.of(bottom)) if is_tailed(target) else None,
+                reported=target.reported(own),
             )
             aim = float(target.of(truth))
             ends = np.array([method(of) for method in METHODS])
@@ -291,7 +300,7 @@ def print_coverage(people: Population, samples: int) -> bool:
             shares[REPORTS] = found.held[given, t, REPORTS].mean()
             # A share of so many samples is itself known to two standard errors only.
             slack = 2 * math.sqrt(0.05 * 0.95 / samples)
-            least, most = BAR if not is_tailed(target) else (BAR[0], 1.0)
+            least, most = BAR if target.base is not None or not RARE[target.figure] else SAFE
             is_judged = (clusters, each) in JUDGED
             is_out = is_judged and not least - slack <= shares[REPORTS] <= most + slack
             passed &= not is_out
@@ -312,7 +321,7 @@ def print_false_marks(people: Population, samples: int) -> bool:
         who = rng.integers(people.top.shape[2], size=clusters)
         places = np.array([rng.permutation(PLACES)[:copies] for _ in who]).T
         top, bottom = (part[1][:, who, places].swapaxes(0, 1) for part in people)
-        found = measure(top, bottom)
+        found = measure(top, bottom, is_rare=RARE)
         chances = [found.chance(a, 0, m) for a in range(1, copies) for m in range(len(FIGURES))]
         known = [p for p in chances if not math.isnan(p)]
         counts += (

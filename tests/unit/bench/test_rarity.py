@@ -7,45 +7,53 @@ import math
 import numpy as np
 import pytest
 
-from bench.analysis.rarity import highest_share_unseen, most_of, with_tail
-from bench.analysis.stats import Estimate, measure
+from abr.media import FloatArray
+from bench.analysis.rarity import chance_above, highest_share_unseen, most_of, reach
+from bench.analysis.stats import Measured, measure
 
 
-def test_the_upper_end_is_that_of_the_lognormal() -> None:
-    """Two of four clusters stalled, 1 s and e² s of 100 s each.
+def rare(*rows: FloatArray) -> Measured:
+    """One figure of some algorithms, over clusters of 1 s each."""
+    top = np.stack(rows)[:, None, :]
+    return measure(top, np.ones_like(top), is_rare=[True])
 
-    ln(2/4) + (0 + 2) / 2 + 1.7² / 2 = 1.7519; its error is √((1 − 2/4 + 1.7²) / 2) = 1.3019, and
-    1.6449 times that 2.1415: e^3.8933 / 100 = 0.4907.
+
+def test_a_mean_may_be_as_high_as_the_lognormal_tail_takes_it() -> None:
+    """Two of four clusters stalled, 0.01 s and 0.01 e² s.
+
+    ln(2/4) + ln(0.01) + (0 + 2) / 2 + 1.7² / 2 = −2.8533; its error is
+    √((1 − 2/4 + 1.7²) / 2) = 1.3019, and 1.6449 times that 2.1415: e^−0.7118 = 0.4907. The mean is
+    (0.01 + 0.0739) / 4 = 0.0210.
     """
-    top, bottom = np.array([1.0, 0.0, math.exp(2), 0.0]), np.full(4, 100.0)
-    narrow = Estimate(value=0.02, low=0.01, high=0.03)
-    found = with_tail(narrow, top, bottom, level=0.95)
-    assert (found.value, found.low) == (0.02, 0.01)
-    assert found.high == pytest.approx(0.4907, abs=2e-4)
+    loads = np.array([0.01, 0.0, 0.01 * math.exp(2), 0.0])
+    assert reach(loads, miss=0.05) == pytest.approx(0.4907 - 0.0210, abs=2e-4)
+    assert chance_above(loads, 0.4907) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_what_was_seen_often_or_never_says_nothing_of_a_tail() -> None:
+    for loads in (np.arange(1.0, 31.0), np.zeros(20)):
+        assert reach(loads, miss=0.05) == 0
+        assert chance_above(loads, 100.0) == 0
 
 
 def test_an_interval_that_reaches_further_stays() -> None:
-    wide = Estimate(value=0.02, low=0.0, high=0.9)
-    top, bottom = np.array([1.0, 0.0, 2.0, 0.0]), np.full(4, 100.0)
-    assert with_tail(wide, top, bottom, level=0.95) == wide
+    """One cluster of 8 holds nearly all: the spread alone says more than the tail."""
+    top = np.array([9e3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3])
+    alone = measure(top[None, None], np.ones((1, 1, 8))).estimate(0, 0)
+    assert rare(top).estimate(0, 0) == alone
 
 
 def test_clusters_without_a_part_count_for_nothing() -> None:
-    narrow = Estimate(value=0.02, low=0.01, high=0.03)
-    top, bottom = np.array([1.0, 0.0, 2.0, 0.0]), np.full(4, 100.0)
-    more = (np.append(top, [0.0, 0.0]), np.append(bottom, [0.0, 0.0]))
-    assert with_tail(narrow, *more, level=0.95) == with_tail(narrow, top, bottom, level=0.95)
-
-
-def test_what_was_seen_often_is_judged_by_its_spread_alone() -> None:
-    narrow = Estimate(value=0.02, low=0.01, high=0.03)
-    top = np.arange(1.0, 31.0)
-    assert with_tail(narrow, top, np.full(30, 100.0), level=0.95) == narrow
+    top, bottom = np.array([[[1.0, 0.0, 2.0, 0.0]]]), np.full((1, 1, 4), 100.0)
+    more = [np.append(each, np.zeros((1, 1, 2)), axis=-1) for each in (top, bottom)]
+    plain, padded = (
+        measure(*sums, is_rare=[True]).estimate(0, 0) for sums in ((top, bottom), more)
+    )
+    assert plain == padded
 
 
 def test_what_was_never_seen_has_no_interval() -> None:
-    zero = Estimate(value=0.0, low=0.0, high=0.0)
-    found = with_tail(zero, np.zeros(20), np.ones(20), level=0.95)
+    found = rare(np.zeros(20)).estimate(0, 0)
     assert found.value == 0
     assert not found.has_interval
 
@@ -59,13 +67,38 @@ def test_a_heavy_tail_is_held_far_more_often_than_by_spread_alone() -> None:
         if not top.any():
             continue
         samples += 1
-        bottom = np.ones(20)
-        alone = measure(top[None, None], bottom[None, None]).estimate(0, 0)
-        tailed = with_tail(alone, top, bottom, level=0.95)
-        held += [each.low <= truth <= each.high for each in (alone, tailed)]
+        alone = measure(top[None, None], np.ones((1, 1, 20))).estimate(0, 0)
+        held += [each.low <= truth <= each.high for each in (alone, rare(top).estimate(0, 0))]
     alone_share, share = held / samples
     assert alone_share < 0.85
     assert share > 0.9
+
+
+def test_a_difference_has_a_tail_where_either_stalls_longer() -> None:
+    """``b`` stalls in two of 20 clusters, and ``a`` never: it may be far more, and hardly less."""
+    a, b = np.zeros(20), np.zeros(20)
+    b[:2] = 1.0, 2.0
+    both = np.stack([a, b])[:, None, :]
+    alone = measure(both, np.ones_like(both)).difference(1, 0, 0)
+    more, less = rare(a, b).difference(1, 0, 0), rare(a, b).difference(0, 1, 0)
+    assert more.high > alone.high
+    assert more.low == alone.low
+    assert (less.low, less.high) == pytest.approx((-more.high, -more.low))
+
+
+def test_p_values_of_what_is_rare_follow_from_its_intervals() -> None:
+    rng, seen = np.random.default_rng(4), set()
+    for _ in range(300):
+        a, b = rng.lognormal(0, 1.7, (2, 15)) * (rng.random((2, 15)) < 0.3)
+        found = rare(a + (rng.random() < 0.7) * rng.lognormal(1, 0.3, 15), b)
+        bound = float(rng.choice([0.0, 0.5]))
+        difference = found.difference(0, 1, 0)
+        p = found.chance_beyond(0, 1, 0, bound, is_above=True)
+        seen.add(difference.low > bound)
+        assert (p < 0.05) == (difference.low > bound)
+        if bound == 0:
+            assert (found.chance(0, 1, 0) < 0.05) == (difference.low > 0 or difference.high < 0)
+    assert seen == {True, False}
 
 
 def test_the_cluster_with_most_is_told_with_its_share() -> None:

@@ -17,7 +17,6 @@ from bench.analysis.stats import (
     mean_of,
     measure,
     p_beyond,
-    p_value,
     student_cdf,
     student_quantile,
 )
@@ -128,12 +127,12 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
 def test_a_p_value_is_below_one_minus_the_level_where_the_interval_excludes_nothing() -> None:
     rng, seen = np.random.default_rng(5), set()
     for shift in np.linspace(-1, 1, 41):
-        values = rng.exponential(size=12) - 1 + shift
-        value, parts = float(values.mean()), values - values.mean()
-        found = interval(value, parts, level=0.9)
-        excludes = not found.low <= 0 <= found.high
+        top = np.stack([rng.exponential(size=12) + shift, np.ones(12)])[:, None, :]
+        found = measure(top, np.ones_like(top))
+        difference = found.difference(0, 1, 0, level=0.9)
+        excludes = not difference.low <= 0 <= difference.high
         seen.add(excludes)
-        assert (p_value(value, parts) < 0.1) == excludes
+        assert (found.chance(0, 1, 0) < 0.1) == excludes
     assert seen == {True, False}
 
 
@@ -151,9 +150,11 @@ def test_beyond_a_bound_is_where_the_whole_interval_is() -> None:
 
 
 def test_what_does_not_differ_has_no_p_value() -> None:
-    assert math.isnan(p_value(0.0, np.zeros(5)))
-    assert p_value(1.0, np.zeros(5)) == 0.0
-    assert math.isnan(p_value(1.0, np.zeros(1)))
+    ones = np.ones((2, 1, 5))
+    assert math.isnan(measure(ones, ones).chance(0, 1, 0))
+    more = ones * np.array([1.0, 2.0])[:, None, None]
+    assert measure(more, ones).chance(1, 0, 0) == 0.0
+    assert math.isnan(measure(more[..., :1], ones[..., :1]).chance(1, 0, 0))
 
 
 def test_p_values_of_a_family_are_those_of_holm() -> None:
