@@ -155,7 +155,7 @@ def _ahead(
     """
     rivals, scores = measured.values.shape
     pairs = [(k, a, b) for k in range(scores) for a, b in combinations(range(rivals), 2)]
-    chances = holm([measured.chance(a, b, k) for k, a, b in pairs])
+    chances = holm([measured.chance(a, b, k, level=level) for k, a, b in pairs])
     found = np.zeros((scores, rivals, rivals), dtype=np.bool_)
     for (k, a, b), p in zip(pairs, chances, strict=True):
         marked = next((against[pair][k] for pair in ((a, b), (b, a)) if pair in against), p)

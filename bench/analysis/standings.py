@@ -347,7 +347,7 @@ def _differences(figures: Figures, base: int, level: float) -> list[dict[str, Di
     """Every figure of every algorithm against the base; verdicts hold for all of them together."""
     pairs = [figures.pair(a, base) for a in range(len(figures.sessions.labels))]
     chances = [
-        math.nan if a == base else pair.chance(0, 1, k)
+        math.nan if a == base else pair.chance(0, 1, k, level=level)
         for a, pair in enumerate(pairs)
         for k in range(len(figures.metrics))
     ]

@@ -106,23 +106,36 @@ class Measured:
         if not (self.is_rare[metric] and found.has_interval):
             return found
         more, less = self._sides(algorithm, base, metric)
-        miss = min(ENDS_MISS * (1 - level), 0.5)
+        miss = _end_miss(level)
         low, high = found.value - reach(less, miss=miss), found.value + reach(more, miss=miss)
         return Estimate(value=found.value, low=min(found.low, low), high=max(found.high, high))
 
-    def chance(self, algorithm: int, base: int, metric: int) -> float:
+    def chance(self, algorithm: int, base: int, metric: int, *, level: float = LEVEL) -> float:
         """How probable so large a difference, either way, is between equal algorithms.
 
         It is below 1 − level exactly where the interval of that level excludes 0; ``nan`` where
         there is no interval, or nothing that differs.
         """
-        sides = (True, False)
-        return min(self.chance_beyond(algorithm, base, metric, 0.0, is_above=x) for x in sides)
+        return min(
+            self.chance_beyond(algorithm, base, metric, 0.0, is_above=is_above, level=level)
+            for is_above in (True, False)
+        )
 
     def chance_beyond(
-        self, algorithm: int, base: int, metric: int, bound: float, *, is_above: bool
+        self,
+        algorithm: int,
+        base: int,
+        metric: int,
+        bound: float,
+        *,
+        is_above: bool,
+        level: float = LEVEL,
     ) -> float:
-        """How probable a difference so far beyond a bound is; see ``p_beyond``."""
+        """How probable a difference so far beyond a bound is; see ``p_beyond``.
+
+        A tail may leave open at ``level`` whether it is; how much surer than that one may be, it
+        does not say.
+        """
         value, parts = self._difference(algorithm, base, metric)
         p = p_beyond(value, parts, bound, is_above=is_above)
         if not self.is_rare[metric] or math.isnan(p):
@@ -130,7 +143,8 @@ class Measured:
         more, less = self._sides(algorithm, base, metric)
         against = less if is_above else more
         room = value - bound if is_above else bound - value
-        return max(p, min(1.0, chance_above(against, float(against.mean()) + room) / ENDS_MISS))
+        left = chance_above(against, float(against.mean()) + room)
+        return max(p, 1 - level, left / ENDS_MISS) if left >= _end_miss(level) else p
 
     def _difference(self, algorithm: int, base: int, metric: int) -> tuple[float, FloatArray]:
         value = float(self.values[algorithm, metric] - self.values[base, metric])
@@ -140,6 +154,10 @@ class Measured:
         """By how much each cluster has more with ``algorithm``, and less."""
         apart = _known(self.loads[algorithm, metric] - self.loads[base, metric])
         return np.maximum(apart, 0.0), np.maximum(-apart, 0.0)
+
+
+def _end_miss(level: float) -> float:
+    return min(ENDS_MISS * (1 - level), 0.5)
 
 
 def _known(values: FloatArray) -> FloatArray:

@@ -170,12 +170,13 @@ def _about_one(standings: Sequence[Standing]) -> list[str]:
     """Where one cluster holds most, its network is what is measured."""
     if not standings:
         return []
-    held = [
-        f"{100 * each.stalled_most_share:.0f} % of {each.label}'s "
-        f"({each.stalled_most.replace(':', ' ', 1)})"
-        for each in standings[:NAMED]
-    ]
+    held: dict[str, list[str]] = {}
+    for each in standings[:NAMED]:
+        share = f"{100 * each.stalled_most_share:.0f} % of {each.label}'s"
+        held.setdefault(each.stalled_most.replace(":", " ", 1), []).append(share)
+    places = [f"{join_words(shares)} in {place}" for place, shares in held.items()]
     if len(standings) > NAMED:
-        held = [*held[:-1], f"more than {100 * MOST_IN_ONE:.0f} % of others'"]
-    caution = f"Most of the time stalled is in one place: {join_words(held)}."
+        others = format_count(len(standings) - NAMED, "other")
+        places.append(f"more than {100 * MOST_IN_ONE:.0f} % of {others}")
+    caution = f"Most of the time stalled is over one network: {join_words(places)}."
     return [f"{caution} Such a figure and its interval tell little of other networks."]

@@ -97,8 +97,21 @@ def test_p_values_of_what_is_rare_follow_from_its_intervals() -> None:
         seen.add(difference.low > bound)
         assert (p < 0.05) == (difference.low > bound)
         if bound == 0:
+            strict = found.difference(0, 1, 0, level=0.8)
+            assert (found.chance(0, 1, 0, level=0.8) < 1 - 0.8) == (
+                strict.low > 0 or strict.high < 0
+            )
             assert (found.chance(0, 1, 0) < 0.05) == (difference.low > 0 or difference.high < 0)
     assert seen == {True, False}
+
+
+def test_a_tail_leaves_a_difference_open_but_does_not_weigh_it() -> None:
+    """40 of 60 clusters stall more with ``b``, and one less: as sure as without that one."""
+    a, b = np.zeros(60), np.zeros(60)
+    b[:40] = np.linspace(2.0, 3.0, 40)
+    a[59] = 1.0
+    both = np.stack([a, b])[:, None, :]
+    assert rare(a, b).chance(1, 0, 0) == measure(both, np.ones_like(both)).chance(1, 0, 0) < 1e-6
 
 
 def test_the_cluster_with_most_is_told_with_its_share() -> None:

@@ -191,7 +191,7 @@ def test_a_network_with_most_of_the_time_stalled_is_named_with_its_share() -> No
     found = report(results([row("a", k, stall_s=stalls[k]) for k in range(30)]))
     assert found.standings[0].stalled_most_share == pytest.approx(30 / 41)
     (caution,) = write_cautions(found)
-    assert caution.startswith("Most of the time stalled is in one place: 73 % of a's (file 7")
+    assert caution.startswith("Most of the time stalled is over one network: 73 % of a's in file 7")
     assert "stalls,a,,,most_in_one,0.7317" in report_csv(found)
 
 
