@@ -91,6 +91,9 @@ def test_a_plan_names_its_qoes_and_one_of_ones_own(tmp_path: Path, capsys: Any) 
     (tmp_path / "mine.py").write_text(MINE.replace("- 1)", "- 6)"))
     edited = said(capsys, "report", str(out))
     assert by_label(edited, name)["lowest"] == 2 * 75
+    two = ["lowest", "bola-sabre", "--in", str(out), "--margin", "mine=0", "--strict"]
+    assert main(["bench", "compare", *two]) == 1
+    assert capsys.readouterr().err.endswith("within the margin in mine\n")
     assert edited["qoe"][0]["source"] != report["qoe"][0]["source"]
     played(tmp_path, OWN.replace("stall_weight = 20", "stall_weight = 3"))
     again = said(capsys, "report", str(out))
