@@ -223,19 +223,22 @@ def _play(
 def _rows_there(runs: Sequence[Run], out: Path) -> Bodies:
     """Rows of the runs whose results are there and certain to be up to date."""
     from bench.experiments.files import block_there
+    from bench.experiments.run.facts import find_change
 
     there: dict[str, bytes] = {}
-    unseen: dict[str, str] = {}
+    why: dict[str, str] = {}
     for each in runs:
         block = block_there(out, each)
         if block is None:
             continue
         if what := each.contender.unseen or block.unseen:
-            unseen[each.contender.label] = what
+            why[each.contender.label] = f"a change could not be detected in {what}"
+        elif what := find_change(block.reached):
+            why[each.contender.label] = f"{what} has changed"
         else:
             there[each.id] = block.body
-    for label, what in unseen.items():
-        note(f"{label}: played again, because a change could not be detected in {what}")
+    for label, what in why.items():
+        note(f"{label}: played again, because {what}")
     return there
 
 

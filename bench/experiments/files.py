@@ -37,7 +37,6 @@ from bench.experiments.results import (
     read_results,
     results_of,
 )
-from bench.experiments.run.facts import are_unchanged
 
 JSON_LINES = "results.jsonl"
 PARQUET = "results.parquet"
@@ -103,13 +102,12 @@ def _header_of(folder: Path) -> Mapping[str, Any] | None:
 
 
 def block_there(folder: Path, run: Run) -> StoredBlock | None:
-    """The block of a run; None when there is none, or what it read has changed since."""
+    """The whole block of a run; None when there is none."""
     try:
         data = (folder / RUNS / f"{run.id}.jsonl").read_bytes()
     except OSError:
         return None
-    block = read_block(data, run=run.id, rows=run.sessions)
-    return block if block is not None and are_unchanged(block.reached) else None
+    return read_block(data, run=run.id, rows=run.sessions)
 
 
 def keep(folder: Path, run: Run, block: bytes) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_bench_stale import Played, edit
+from tests.integration.test_bench_stale import SITE, Played, edit
 
 HEAD = """\
 import glob, os
@@ -80,9 +80,9 @@ def test_whatever_is_asked_at_a_decision_is_asked_again(
         (tmp_path / f"rules/{name}.py").write_text(HEAD.format(answer=answer))
     names = [f"rules/{name}.py:Asks" for name in QUESTIONS]
 
-    def played(answer: int) -> tuple[dict[str, set[int]], str]:
+    def played(answer: int, because: int = 0) -> tuple[dict[str, set[int]], str]:
         done = Played(tmp_path, "plain", *names, within=f"at{answer}")
-        assert "played again" not in done.said
+        assert done.said.count("played again") == because
         return done.rungs, done.again
 
     count = len(names)
@@ -91,8 +91,28 @@ def test_whatever_is_asked_at_a_decision_is_asked_again(
     assert played(1) == (ones, "")
     assert played(1) == (ones, f"{count} of {count}")
     monkeypatch.setenv(VARIABLE, arrange(tmp_path, 3))
-    assert played(3) == (threes, "")
+    assert played(3, because=count) == (threes, "")
     assert played(3) == (threes, f"{count} of {count}")
+
+
+def test_what_a_library_read_once_for_two_algorithms_counts_for_both(tmp_path: Path) -> None:
+    keeps = tmp_path / SITE / "abr_test_keeps.py"
+    keeps.parent.mkdir(parents=True)
+    keeps.write_text(
+        "import functools\nfrom pathlib import Path\n@functools.cache\ndef rung():\n"
+        "    return int((Path(__file__).parents[3] / ('k' + '.txt')).read_text())\n"
+    )
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}/it.py").write_text(
+            "from abr_test_keeps import rung\nclass Asks:\n"
+            "    def choose(self, seen):\n        return rung()\n"
+        )
+    names = ("first/it.py:Asks", "second/it.py:Asks")
+    for rung in (1, 4):
+        (tmp_path / "k.txt").write_text(str(rung))
+        played = Played(tmp_path, "plain", *names, workers=1)
+        assert played.rungs == {name: {rung} for name in names}
 
 
 CHANCES: Mapping[str, tuple[str, str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -144,10 +145,16 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+def more_of(folder: Path, workers: int) -> list[str]:
+    return ["--out", str(folder / "out"), "--workers", str(workers)]
+
+
 class Played:
     """A run of a plan in a process of its own."""
 
-    def __init__(self, folder: Path, engine: str, *names: str, within: str = ".") -> None:
+    def __init__(
+        self, folder: Path, engine: str, *names: str, within: str = ".", workers: int = 2
+    ) -> None:
         plan = folder / "plan.toml"
         algorithms = "".join(f'[[algorithm]]\nname = "{name}"\n' for name in names)
         plan.write_text(PLAN.format(engine=engine) + algorithms)
@@ -156,7 +163,7 @@ class Played:
             "PYTHONUSERBASE": str(folder),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "abr", "bench", "run", str(plan), "--out", str(folder / "out")],
+            [sys.executable, "-m", "abr", "bench", "run", str(plan), *more_of(folder, workers)],
             env=os.environ | more | {"ABR_CACHE_DIR": str(folder / "kernels")},
             cwd=folder / within,
             capture_output=True,
@@ -172,7 +179,8 @@ class Played:
             name: {rung for row in rows if row["algorithm"] == name for rung in row["rungs"]}
             for name in names
         }
-        self.again = done.stderr.partition(" runs are there already")[0].rpartition(": ")[2]
+        again = re.search(r"(\d+ of \d+) runs are there already", done.stderr)
+        self.again = again[1] if again else ""
 
 
 @pytest.mark.timeout(600)

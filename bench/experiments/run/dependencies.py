@@ -57,6 +57,8 @@ class Dependencies:
     """Environment variables, and the working folder where it is asked for."""
     roots: set[str] = field(default_factory=set)
     """Top-level modules and packages that were taken whole."""
+    libraries: set[str] = field(default_factory=set)
+    """Those of distributions that these import, and that may read for them."""
     unseen: list[str] = field(default_factory=list)
     """What no digest covers, in words."""
 
@@ -72,6 +74,7 @@ def dependencies_of(own: Collection[str]) -> Dependencies:
         seen.add(root)
         if root not in own and is_installed(root):
             found.installed |= _installed(root)
+            found.libraries.add(root)
             continue
         before = set(found.sources)
         found.roots.add(root)

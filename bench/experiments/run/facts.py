@@ -38,6 +38,19 @@ FOLDER = "folder"
 """The working folder, of the name ``.``."""
 
 
+_WORDS: Mapping[str, str] = {
+    CONTENT: "the content of {}",
+    NAMES: "what is in {}",
+    ENTRIES: "what is in {}",
+    KIND: "whether {} is there",
+    STATUS: "the size, time or permissions of {}",
+    ACCESS: "permissions of {}",
+    TARGET: "where {} leads",
+    VARIABLE: "the environment variable {}",
+    FOLDER: "the working folder",
+}
+
+
 def fact_now(kind: str, name: str) -> str:
     """A fact as it is; relative paths start at the working folder."""
     try:
@@ -46,11 +59,13 @@ def fact_now(kind: str, name: str) -> str:
         return ABSENT
 
 
-def are_unchanged(facts: Facts) -> bool:
-    """Whether all facts are as they were."""
-    return all(
-        fact_now(kind, name) == fact for kind, told in facts.items() for name, fact in told.items()
-    )
+def find_change(facts: Facts) -> str:
+    """The first fact that is not as it was, in words; empty where all are."""
+    for kind, told in facts.items():
+        for name, fact in told.items():
+            if fact_now(kind, name) != fact:
+                return _WORDS.get(kind, "{}").format(name)
+    return ""
 
 
 def lines_of(facts: Facts) -> list[str]:

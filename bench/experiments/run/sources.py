@@ -60,7 +60,8 @@ class Loaded(NamedTuple):
     sources: str
     """As in ``Code``."""
     roots: frozenset[str]
-    """Its own top-level modules and packages."""
+    """Its own top-level modules and packages, and those that these import: what a library has
+    read once for several algorithms, it read for each of them."""
 
 
 def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, Any]) -> Code:
@@ -83,7 +84,7 @@ def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, 
         chance = unrepeatable(
             first.functions, _parts(made), lambda name: name.partition(".")[0] in own
         )
-    asked = reached_by(found.roots)
+    asked = reached_by(found.roots | found.libraries)
     found.unseen += [*asked.unseen, *first.unseen, *chance]
     if first.hexdigest() != second.hexdigest():
         found.unseen.append("its state, which differs each time it is made")
@@ -122,7 +123,7 @@ def loaded(origin: Origin, made: Algorithm) -> Loaded:
     for function in _values(origin, made).jitted:
         forget_own_cache(function)
     found = dependencies_of(_own(origin, made))
-    return Loaded(_sources(found), frozenset(found.roots))
+    return Loaded(_sources(found), frozenset(found.roots | found.libraries))
 
 
 def is_ours(origin: Origin) -> bool:
