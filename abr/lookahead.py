@@ -11,10 +11,13 @@ all plans in lexicographic order and keeps the last of the best. This search pru
 branches that cannot contain the best plan, which does not change the answer:
 
 * plans are visited from the last to the first, and only a better one replaces the best
-* an upper bound on the rest of a branch charges every second of download a price between
-  0 and ``stall_weight`` and credits the buffer at the same price. That never
-  underestimates, because a download stalls only for the time it exceeds the buffer. The
-  best plan under a price is found by dynamic programming, switches included
+* what a plan is worth without stalls depends on no size, so the best such plan is found once
+  per session. Stalls only take away, so where it needs none it is the best of all
+* else the rest of a branch is worth at most what it is without stalls, and at most what it is
+  where every second of download costs a price between 0 and ``stall_weight`` and the
+  buffer is credited at the same price. That never underestimates, because a download stalls
+  only for the time it exceeds the buffer. The best plan under a price is found by dynamic
+  programming, switches included
 * a branch is pruned only if its bound misses the best known plan by more than rounding
   can explain, so plans that differ by rounding alone are all compared
 """
@@ -26,47 +29,84 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.compilable import rarely
 from abr.decision import Observation
 from abr.media import FloatArray
 
-_PRICES = 4
+STALL, SWITCH = 0, 1
+"""Places in ``Lookahead.weights``."""
+
+_PRICE = 0.75
+"""Price of a second of download, in what a second gains from the lowest rung to the top. Measured:
+of 0.6 to 1.1 the one with the fewest branches."""
 _ROUNDING = 1e-9
 """Relative margin of a bound, far above the rounding of a sum over a plan."""
 
 
 class Lookahead(NamedTuple):
-    """Workspace of one search, H segments ahead among R rungs."""
+    """Workspace of the searches of one session, H segments ahead among R rungs."""
 
     kbps: FloatArray
     """Nominal rates, shape (R,)."""
+    mbps: FloatArray
+    """The same in Mbit/s."""
+    paid: FloatArray
+    """Cost of a change from 0 to that rate."""
+    weights: FloatArray
+    """Cost of a second of stall, in Mbit/s, and of a change of rate, in Mbit/s per Mbit/s,
+    shape (2,)."""
     download_s: FloatArray
     """Download time per segment ahead and rung, shape (H, R)."""
     media_s: FloatArray
     """Media seconds per segment ahead, shape (H,)."""
-    prices: FloatArray
-    """Price of a second of download in each bound, shape (P,)."""
-    bounds: FloatArray
-    """Upper bound, under each price, on the utility of the segments from d on after rung r,
-    in row p (H+1) + d, shape (P (H+1), R)."""
+    at_once_s: FloatArray
+    """Download times of a link without limit: 0, shape (H, R)."""
+    free_plans: FloatArray
+    """The best plan for h segments after rung r if nothing stalls, in row r H + h - 1; -1 where
+    it is not yet known, shape (R H, H)."""
+    free: FloatArray
+    """Utility of the best plan for the last H - d segments after rung r if nothing stalls, in
+    row d, shape (H+1, R)."""
+    priced: FloatArray
+    """The same where seconds of download have a price, of as many segments as are planned for."""
     credits: FloatArray
-    """Media seconds gained before the last download begins, from d on, shape (H,)."""
+    """Media seconds gained before the last download begins, from d on, shape (H+1,)."""
     trail: FloatArray
     """For each depth: the rung being tried, and the buffer, stalled time, sum of rates and
-    sum of changes before it, shape (H+1, 5)."""
+    sum of changes before it, shape (H, 5)."""
+    plan: FloatArray
+    """The best plan found, shape (H,)."""
 
 
-def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
-    """Create a workspace for searches of up to ``horizon`` segments."""
-    rungs = len(ladder_bps)
-    return Lookahead(
-        kbps=np.array(ladder_bps) / 1000,
+def lookahead_start(
+    ladder_bps: FloatArray, horizon: int, stall_weight: float, switch_weight: float
+) -> Lookahead:
+    """Create a workspace for searches of up to ``horizon`` segments.
+
+    Args:
+        ladder_bps: Nominal rates of the rungs.
+        horizon: Segments to plan for at most.
+        stall_weight: Cost of a second of stall, in Mbit/s.
+        switch_weight: Cost of a change of rate, in Mbit/s per Mbit/s.
+    """
+    rungs, kbps = len(ladder_bps), np.array(ladder_bps) / 1000
+    room = Lookahead(
+        kbps=kbps,
+        mbps=kbps / 1000,
+        paid=switch_weight * kbps / 1000,
+        weights=np.array([stall_weight, switch_weight], dtype=np.float64),
         download_s=np.zeros((horizon, rungs)),
         media_s=np.zeros(horizon),
-        prices=np.zeros(_PRICES),
-        bounds=np.zeros((_PRICES * (horizon + 1), rungs)),
-        credits=np.zeros(horizon),
-        trail=np.zeros((horizon + 1, 5)),
+        at_once_s=np.zeros((horizon, rungs)),
+        free_plans=np.full((rungs * horizon, horizon), -1.0),
+        free=np.zeros((horizon + 1, rungs)),
+        priced=np.zeros((horizon + 1, rungs)),
+        credits=np.zeros(horizon + 1),
+        trail=np.zeros((horizon, 5)),
+        plan=np.zeros(horizon),
     )
+    _fill_bounds(room, room.at_once_s, horizon, 0.0, room.free)
+    return room
 
 
 def fill_horizon(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
@@ -85,14 +125,7 @@ def fill_horizon(room: Lookahead, seen: Observation, throughput_bps: float, late
     return depth
 
 
-def best_rung(
-    room: Lookahead,
-    depth: int,
-    buffer_s: float,
-    last_rung: int,
-    stall_weight: float,
-    switch_weight: float,
-) -> int:
+def best_rung(room: Lookahead, depth: int, buffer_s: float, last_rung: int) -> int:
     """First rung of the best plan for the ``depth`` segments that the caller has filled in.
 
     Of equally good plans the last in lexicographic order wins, hence the highest rung.
@@ -102,145 +135,147 @@ def best_rung(
         depth: Segments to plan for, at least 1.
         buffer_s: Media buffered now.
         last_rung: Rung of the segment before.
-        stall_weight: Cost of a second of stall, in Mbit/s.
-        switch_weight: Cost of a change of rate, in Mbit/s per Mbit/s.
     """
-    _fill_bounds(room, depth, buffer_s, stall_weight, switch_weight)
-    known = _find_good_utility(room, depth, buffer_s, last_rung, stall_weight, switch_weight)
-    return _search(room, depth, buffer_s, last_rung, stall_weight, switch_weight, known)
+    row = last_rung * len(room.media_s) + depth - 1
+    if room.free_plans[row, 0] < 0:
+        find_best(room, room.at_once_s, depth, 0.0, last_rung)
+        for d in range(depth):
+            room.free_plans[row, d] = room.plan[d]
+    left_s = buffer_s
+    for d in range(depth):
+        time_s = room.download_s[d, int(room.free_plans[row, d])]
+        if left_s < time_s:
+            return find_best(room, room.download_s, depth, buffer_s, last_rung)
+        left_s = left_s - time_s + room.media_s[d]
+    return int(room.free_plans[row, 0])
+
+
+@rarely
+def find_best(
+    room: Lookahead, download_s: FloatArray, depth: int, buffer_s: float, last_rung: int
+) -> int:
+    """First rung of the best plan, which is then in ``room.plan``."""
+    room.credits[depth] = room.credits[depth - 1] = 0.0
+    for d in range(depth - 2, -1, -1):
+        room.credits[d] = room.credits[d + 1] + room.media_s[d]
+    price = _price_of(room, download_s, depth, buffer_s)
+    _fill_bounds(room, download_s, depth, price, room.priced)
+    known = -math.inf
+    for rung in range(len(room.kbps)):
+        known = max(known, _utility_of(room, download_s, depth, buffer_s, last_rung, rung))
+    return _search(room, download_s, depth, buffer_s, last_rung, price, known)
+
+
+def _price_of(room: Lookahead, download_s: FloatArray, depth: int, buffer_s: float) -> float:
+    """Of a second of download: that of a stall where even the lowest rung stalls."""
+    lowest_s, top = 0.0, len(room.kbps) - 1
+    for d in range(depth):
+        lowest_s += download_s[d, 0]
+    span_s = download_s[0, top] - download_s[0, 0]
+    if lowest_s > buffer_s + room.credits[0] or not span_s > 0:
+        return float(room.weights[STALL])
+    gain = (room.mbps[top] - room.mbps[0]) / span_s
+    return float(min(room.weights[STALL], _PRICE * gain))
 
 
 def _fill_bounds(
-    room: Lookahead, depth: int, buffer_s: float, stall_weight: float, switch_weight: float
+    room: Lookahead, download_s: FloatArray, depth: int, price: float, bounds: FloatArray
 ) -> None:
-    """Choose the prices and fill ``bounds`` and ``credits``."""
+    """Fill in the best utility of the segments from d on after rung r, in row d, under a price."""
     rungs = len(room.kbps)
-    room.credits[depth - 1] = 0.0
-    for d in range(depth - 2, -1, -1):
-        room.credits[d] = room.credits[d + 1] + room.media_s[d]
-    # Rate gained per second of download from the lowest rung to the top, first segment.
-    top = rungs - 1
-    span_s = room.download_s[0, top] - room.download_s[0, 0]
-    slope = (room.kbps[top] - room.kbps[0]) / 1000 / span_s if span_s > 0 else 0.0
-    for p in range(_PRICES):
-        room.prices[p] = min(stall_weight, slope * 0.5 * p) if p < _PRICES - 1 else stall_weight
-    width = len(room.credits) + 1
-    for p in range(_PRICES):
-        price = room.prices[p]
+    for r in range(rungs):
+        bounds[depth, r] = 0.0
+    for d in range(depth - 1, -1, -1):
+        # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
+        best_gain = -math.inf
+        for r in range(rungs - 1, -1, -1):
+            adds = room.mbps[r] - price * download_s[d, r] + bounds[d + 1, r]
+            best_gain = max(best_gain, adds - room.paid[r])
+            bounds[d, r] = best_gain + room.paid[r]
+        best_gain = -math.inf
         for r in range(rungs):
-            room.bounds[p * width + depth, r] = 0.0
-        for d in range(depth - 1, -1, -1):
-            after, here = p * width + d + 1, p * width + d
-            # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
-            best_gain = -math.inf
-            for r in range(rungs - 1, -1, -1):
-                paid = switch_weight * room.kbps[r] / 1000
-                adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
-                best_gain = max(best_gain, adds - paid)
-                room.bounds[here, r] = best_gain + paid
-            best_gain = -math.inf
-            for r in range(rungs):
-                paid = switch_weight * room.kbps[r] / 1000
-                adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
-                best_gain = max(best_gain, adds + paid)
-                room.bounds[here, r] = max(room.bounds[here, r], best_gain - paid)
+            adds = room.mbps[r] - price * download_s[d, r] + bounds[d + 1, r]
+            best_gain = max(best_gain, adds + room.paid[r])
+            bounds[d, r] = max(bounds[d, r], best_gain - room.paid[r])
 
 
-def _bound_rest(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
-    """Upper bound on the utility of the segments from ``d`` on after ``rung``, with stalls."""
-    width = len(room.credits) + 1
-    least = math.inf
-    for p in range(_PRICES):
-        given = room.prices[p] * (buffer_s + room.credits[d])
-        least = min(least, room.bounds[p * width + d, rung] + given)
-    return least
-
-
-def _find_good_utility(
+def _utility_of(
     room: Lookahead,
+    download_s: FloatArray,
     depth: int,
     buffer_s: float,
     last_rung: int,
-    stall_weight: float,
-    switch_weight: float,
+    rung: int,
 ) -> float:
-    """Utility of the best among one plan per price and one per constant rung."""
-    rungs = len(room.kbps)
-    width = len(room.credits) + 1
-    best = -math.inf
-    for plan in range(_PRICES + rungs):
-        buffer, stalled_s, rates, changes, before = buffer_s, 0.0, 0.0, 0.0, last_rung
-        for d in range(depth):
-            choice = plan - _PRICES
-            if plan < _PRICES:
-                best_gain = -math.inf
-                for r in range(rungs):
-                    change = abs(room.kbps[r] - room.kbps[before]) * switch_weight
-                    adds = (room.kbps[r] - change) / 1000 - room.prices[plan] * room.download_s[
-                        d, r
-                    ]
-                    adds += room.bounds[plan * width + d + 1, r]
-                    if adds > best_gain:
-                        best_gain, choice = adds, r
-            time_s = room.download_s[d, choice]
-            if buffer < time_s:
-                stalled_s += time_s - buffer
-                buffer = 0.0
-            else:
-                buffer -= time_s
-            buffer += room.media_s[d]
-            rates += room.kbps[choice]
-            changes += abs(room.kbps[choice] - room.kbps[before])
-            before = choice
-        best = max(best, rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000))
-    return best
+    """Utility of the plan that stays at ``rung``."""
+    stalled_s, rates = 0.0, 0.0
+    for d in range(depth):
+        time_s = download_s[d, rung]
+        if buffer_s < time_s:
+            stalled_s += time_s - buffer_s
+            buffer_s = 0.0
+        else:
+            buffer_s -= time_s
+        buffer_s += room.media_s[d]
+        rates += room.kbps[rung]
+    changes = abs(room.kbps[rung] - room.kbps[last_rung])
+    return float(
+        rates / 1000 - room.weights[STALL] * stalled_s - room.weights[SWITCH] * (changes / 1000)
+    )
 
 
 def _search(
     room: Lookahead,
+    download_s: FloatArray,
     depth: int,
     buffer_s: float,
     last_rung: int,
-    stall_weight: float,
-    switch_weight: float,
-    known: float,
+    price: float,
+    needed: float,
 ) -> int:
-    """Search the plans from the last to the first, pruning branches that cannot win."""
-    rungs = len(room.kbps)
-    trail = room.trail
-    answer, best = 0, -math.inf
-    d, first = 0, 0
-    trail[0, 0], trail[0, 1], trail[0, 2], trail[0, 3], trail[0, 4] = rungs, buffer_s, 0, 0, 0
-    while d >= 0:
-        rung = int(trail[d, 0]) - 1
-        if rung < 0:
+    """Search the plans from the last to the first, pruning branches that cannot win.
+
+    ``needed`` is the utility of a plan that is known.
+    """
+    rungs, unplanned = len(room.kbps), len(room.media_s) - depth
+    stall_weight, switch_weight = room.weights[STALL], room.weights[SWITCH]
+    trail, best = room.trail, -math.inf
+    room.plan[0] = 0.0  # where no utility is a number
+    d, rung, before = 0, rungs, last_rung
+    level_s, stall_s, rate_sum, change_sum = buffer_s, 0.0, 0.0, 0.0
+    while d > 0 or rung > 0:
+        if rung == 0:
             d -= 1
+            rung, level_s, stall_s = int(trail[d, 0]), trail[d, 1], trail[d, 2]
+            rate_sum, change_sum = trail[d, 3], trail[d, 4]
+            before = int(trail[d - 1, 0]) if d > 0 else last_rung
             continue
-        trail[d, 0] = rung
-        if d == 0:
-            first = rung
-        before = last_rung if d == 0 else int(trail[d - 1, 0])
-        buffer, stalled_s = trail[d, 1], trail[d, 2]
-        time_s = room.download_s[d, rung]
-        if buffer < time_s:
-            stalled_s += time_s - buffer
-            buffer = 0.0
-        else:
-            buffer -= time_s
-        buffer += room.media_s[d]
-        rates = trail[d, 3] + room.kbps[rung]
-        changes = trail[d, 4] + abs(room.kbps[rung] - room.kbps[before])
-        utility = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
-        if d == depth - 1:
-            if utility > best:
-                best, answer = utility, first
-            continue
-        bound = utility + _bound_rest(room, d + 1, buffer, rung)
-        needed = max(best, known)
-        scale = 1 + abs(needed) + abs(utility) + stall_weight * (stalled_s + buffer)
+        rung -= 1
+        after_s, stalled_s = level_s - download_s[d, rung], stall_s
+        if after_s < 0:
+            stalled_s -= after_s
+            after_s = 0.0
+        after_s += room.media_s[d]
+        rates = rate_sum + room.kbps[rung]
+        changes = change_sum + abs(room.kbps[rung] - room.kbps[before])
+        sure = (rates - switch_weight * changes) * 1e-3 - stall_weight * stalled_s
+        bound = sure + min(
+            room.free[unplanned + d + 1, rung],
+            room.priced[d + 1, rung] + price * (after_s + room.credits[d + 1]),
+        )
+        scale = 1 + abs(needed) + abs(sure) + stall_weight * (stalled_s + after_s)
         if bound < needed - _ROUNDING * scale:
             continue
-        d += 1
-        trail[d, 0], trail[d, 1], trail[d, 2] = rungs, buffer, stalled_s
-        trail[d, 3], trail[d, 4] = rates, changes
-    return answer
+        trail[d, 0] = rung
+        if d == depth - 1:
+            utility = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
+            if utility > best:
+                best = utility
+                needed = max(needed, best)
+                for i in range(depth):
+                    room.plan[i] = trail[i, 0]
+            continue
+        trail[d, 1], trail[d, 2], trail[d, 3], trail[d, 4] = level_s, stall_s, rate_sum, change_sum
+        d, before, rung = d + 1, rung, rungs
+        level_s, stall_s, rate_sum, change_sum = after_s, stalled_s, rates, changes
+    return int(room.plan[0])

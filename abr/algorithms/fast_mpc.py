@@ -59,7 +59,7 @@ class State(NamedTuple):
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """Create the state of one playback."""
-    return State(lookahead_start(ladder_bps, params.horizon))
+    return State(lookahead_start(ladder_bps, params.horizon, params.stall_weight, params.switch_weight))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
@@ -82,8 +82,6 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         depth,
         _middle(seen.buffer_s, seen.max_buffer_s, params.bins),
         max(seen.last_rung, 0),
-        params.stall_weight,
-        params.switch_weight,
     )
     return Decision(rung, 0.0, _LOOKED_UP)
 

@@ -69,7 +69,7 @@ class State(NamedTuple):
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """Create the state of one playback."""
-    room = lookahead_start(ladder_bps, params.horizon)
+    room = lookahead_start(ladder_bps, params.horizon, params.stall_weight, params.switch_weight)
     return State(room, np.zeros(params.window), np.zeros(1), np.zeros(1))
 
 
@@ -90,8 +90,6 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         depth,
         seen.buffer_s,
         max(seen.last_rung, 0),
-        params.stall_weight,
-        params.switch_weight,
     )
     return Decision(rung, 0.0, _PLANNED)
 
