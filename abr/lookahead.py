@@ -36,9 +36,10 @@ from abr.media import FloatArray
 STALL, SWITCH = 0, 1
 """Places in ``Lookahead.weights``."""
 
-_PRICE = 0.75
-"""Price of a second of download, in what a second gains from the lowest rung to the top. Measured:
-of 0.6 to 1.1 the one with the fewest branches."""
+_FEW_PLANS, _PRICES_FOR_FEW, _PRICES = 10_000, (0.75,), (0.5, 1.0, 1e6)
+"""Prices of a second of download, in what a second gains from the lowest rung to the top. Measured:
+for six rungs by five segments one takes the least time, of 0.6 to 1.1 this one; more plans need
+tighter bounds."""
 _ROUNDING = 1e-9
 """Relative margin of a bound, far above the rounding of a sum over a plan."""
 
@@ -67,8 +68,13 @@ class Lookahead(NamedTuple):
     free: FloatArray
     """Utility of the best plan for the last H - d segments after rung r if nothing stalls, in
     row d, shape (H+1, R)."""
+    multiples: FloatArray
+    """Of what a second of download gains, for each price, shape (P,)."""
+    prices: FloatArray
+    """Prices of a second of download, shape (P,)."""
     priced: FloatArray
-    """The same where seconds of download have a price, of as many segments as are planned for."""
+    """As ``free`` where seconds of download have a price, of the segments planned for; of each price
+    in rows p (H+1) + d, shape (P (H+1), R)."""
     credits: FloatArray
     """Media seconds gained before the last download begins, from d on, shape (H+1,)."""
     trail: FloatArray
@@ -90,6 +96,7 @@ def lookahead_start(
         switch_weight: Cost of a change of rate, in Mbit/s per Mbit/s.
     """
     rungs, kbps = len(ladder_bps), np.array(ladder_bps) / 1000
+    multiples = _PRICES_FOR_FEW if rungs**horizon <= _FEW_PLANS else _PRICES
     room = Lookahead(
         kbps=kbps,
         mbps=kbps / 1000,
@@ -100,12 +107,14 @@ def lookahead_start(
         at_once_s=np.zeros((horizon, rungs)),
         free_plans=np.full((rungs * horizon, horizon), -1.0),
         free=np.zeros((horizon + 1, rungs)),
-        priced=np.zeros((horizon + 1, rungs)),
+        multiples=np.array(multiples),
+        prices=np.zeros(len(multiples)),
+        priced=np.zeros((len(multiples) * (horizon + 1), rungs)),
         credits=np.zeros(horizon + 1),
         trail=np.zeros((horizon, 5)),
         plan=np.zeros(horizon),
     )
-    _fill_bounds(room, room.at_once_s, horizon, 0.0, room.free)
+    _fill_bounds(room, room.at_once_s, horizon, 0.0, room.free, 0)
     return room
 
 
@@ -158,45 +167,55 @@ def find_best(
     room.credits[depth] = room.credits[depth - 1] = 0.0
     for d in range(depth - 2, -1, -1):
         room.credits[d] = room.credits[d + 1] + room.media_s[d]
-    price = _price_of(room, download_s, depth, buffer_s)
-    _fill_bounds(room, download_s, depth, price, room.priced)
+    _choose_prices(room, download_s, depth, buffer_s)
+    for p in range(len(room.prices)):
+        first = p * (len(room.media_s) + 1)
+        _fill_bounds(room, download_s, depth, room.prices[p], room.priced, first)
     known = -math.inf
     for rung in range(len(room.kbps)):
         known = max(known, _utility_of(room, download_s, depth, buffer_s, last_rung, rung))
-    return _search(room, download_s, depth, buffer_s, last_rung, price, known)
+    return _search(room, download_s, depth, buffer_s, last_rung, known)
 
 
-def _price_of(room: Lookahead, download_s: FloatArray, depth: int, buffer_s: float) -> float:
+def _choose_prices(room: Lookahead, download_s: FloatArray, depth: int, buffer_s: float) -> None:
     """Of a second of download: that of a stall where even the lowest rung stalls."""
     lowest_s, top = 0.0, len(room.kbps) - 1
     for d in range(depth):
         lowest_s += download_s[d, 0]
     span_s = download_s[0, top] - download_s[0, 0]
-    if lowest_s > buffer_s + room.credits[0] or not span_s > 0:
-        return float(room.weights[STALL])
-    gain = (room.mbps[top] - room.mbps[0]) / span_s
-    return float(min(room.weights[STALL], _PRICE * gain))
+    gain = math.inf
+    if lowest_s <= buffer_s + room.credits[0] and span_s > 0:
+        gain = (room.mbps[top] - room.mbps[0]) / span_s
+    for p in range(len(room.prices)):
+        room.prices[p] = min(room.weights[STALL], room.multiples[p] * gain)
 
 
 def _fill_bounds(
-    room: Lookahead, download_s: FloatArray, depth: int, price: float, bounds: FloatArray
+    room: Lookahead,
+    download_s: FloatArray,
+    depth: int,
+    price: float,
+    bounds: FloatArray,
+    first: int,
 ) -> None:
-    """Fill in the best utility of the segments from d on after rung r, in row d, under a price."""
+    """Fill in the best utility of the segments from d on after rung r, in row ``first`` + d, under
+    a price."""
     rungs = len(room.kbps)
     for r in range(rungs):
-        bounds[depth, r] = 0.0
+        bounds[first + depth, r] = 0.0
     for d in range(depth - 1, -1, -1):
+        row = first + d
         # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
         best_gain = -math.inf
         for r in range(rungs - 1, -1, -1):
-            adds = room.mbps[r] - price * download_s[d, r] + bounds[d + 1, r]
+            adds = room.mbps[r] - price * download_s[d, r] + bounds[row + 1, r]
             best_gain = max(best_gain, adds - room.paid[r])
-            bounds[d, r] = best_gain + room.paid[r]
+            bounds[row, r] = best_gain + room.paid[r]
         best_gain = -math.inf
         for r in range(rungs):
-            adds = room.mbps[r] - price * download_s[d, r] + bounds[d + 1, r]
+            adds = room.mbps[r] - price * download_s[d, r] + bounds[row + 1, r]
             best_gain = max(best_gain, adds + room.paid[r])
-            bounds[d, r] = max(bounds[d, r], best_gain - room.paid[r])
+            bounds[row, r] = max(bounds[row, r], best_gain - room.paid[r])
 
 
 def _utility_of(
@@ -230,14 +249,13 @@ def _search(
     depth: int,
     buffer_s: float,
     last_rung: int,
-    price: float,
     needed: float,
 ) -> int:
     """Search the plans from the last to the first, pruning branches that cannot win.
 
     ``needed`` is the utility of a plan that is known.
     """
-    rungs, unplanned = len(room.kbps), len(room.media_s) - depth
+    rungs, unplanned, width = len(room.kbps), len(room.media_s) - depth, len(room.media_s) + 1
     stall_weight, switch_weight = room.weights[STALL], room.weights[SWITCH]
     trail, best = room.trail, -math.inf
     room.plan[0] = 0.0  # where no utility is a number
@@ -259,12 +277,12 @@ def _search(
         rates = rate_sum + room.kbps[rung]
         changes = change_sum + abs(room.kbps[rung] - room.kbps[before])
         sure = (rates - switch_weight * changes) * 1e-3 - stall_weight * stalled_s
-        bound = sure + min(
-            room.free[unplanned + d + 1, rung],
-            room.priced[d + 1, rung] + price * (after_s + room.credits[d + 1]),
-        )
+        rest = room.free[unplanned + d + 1, rung]
+        for p in range(len(room.prices)):
+            credit = room.prices[p] * (after_s + room.credits[d + 1])
+            rest = min(rest, room.priced[p * width + d + 1, rung] + credit)
         scale = 1 + abs(needed) + abs(sure) + stall_weight * (stalled_s + after_s)
-        if bound < needed - _ROUNDING * scale:
+        if sure + rest < needed - _ROUNDING * scale:
             continue
         trail[d, 0] = rung
         if d == depth - 1:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from abr.decision import Decision, Observation, Rule
 from abr.media import FloatArray
 
@@ -28,27 +30,27 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Empty: nothing is remembered."""
+    """What depends on the ladder alone."""
+
+    worth: FloatArray
+    """``Vp (u + gp)`` of each rung, shape (R,); (0,) if all have the same rate."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """Create the state of one playback."""
-    return State()
+    utilities = [math.log(rate_bps / ladder_bps[0]) for rate_bps in ladder_bps]
+    if utilities[-1] <= 0:
+        return State(np.zeros(0))
+    gp = 1 + utilities[-1] / (params.target_s / params.low_s - 1)
+    vp = params.low_s / (gp - 1)
+    return State(np.array([vp * (utility + gp) for utility in utilities]))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung with the best score per byte; ties go to the higher rung."""
-    ladder_bps = seen.ladder_bps
-    top = len(ladder_bps) - 1
-    top_utility = math.log(ladder_bps[top] / ladder_bps[0])
-    if top_utility <= 0:
-        return Decision(0, 0.0, 0)
-    gp = 1 + top_utility / (params.target_s / params.low_s - 1)
-    vp = params.low_s / (gp - 1)
     best, best_score = 0, -math.inf
-    for rung in range(top + 1):
-        utility = math.log(ladder_bps[rung] / ladder_bps[0])
-        score = (vp * (utility + gp) - seen.buffer_s) / seen.sizes_bytes[rung, seen.segment]
+    for rung in range(len(state.worth)):
+        score = (state.worth[rung] - seen.buffer_s) / seen.sizes_bytes[rung, seen.segment]
         if score >= best_score:
             best, best_score = rung, score
     return Decision(best, 0.0, 0)

@@ -113,18 +113,24 @@ def throughput_start(fast_s: float, slow_s: float) -> Throughput:
     return Throughput(np.array([fast_s, slow_s]), np.zeros(2), np.zeros(1), np.full(1, np.nan))
 
 
-def throughput_add(seen: Throughput, download: Download) -> None:
-    """Add the sample of a finished download."""
+def take_sample(seen: Throughput, download: Download) -> float:
+    """Note the sample of a finished download; its weight in the means, 0 if there is none."""
     transfer_ms = _ms(download.end_s - download.first_byte_s)
     if not transfer_ms > 0:
+        return 0.0
+    seen.last_kbps[0] = math.floor(8 * download.size_bytes / transfer_ms + 0.5)
+    return _WEIGHT_PER_S * transfer_ms / 1e3
+
+
+def throughput_add(seen: Throughput, download: Download) -> None:
+    """Add the sample of a finished download."""
+    weight = take_sample(seen, download)
+    if not weight > 0:
         return
-    sample_kbps = math.floor(8 * download.size_bytes / transfer_ms + 0.5)
-    weight = _WEIGHT_PER_S * transfer_ms / 1e3
     for i in range(2):
         kept = 0.5 ** (weight / seen.half_lives_s[i])
-        seen.mean_kbps[i] = (1 - kept) * sample_kbps + kept * seen.mean_kbps[i]
+        seen.mean_kbps[i] = (1 - kept) * seen.last_kbps[0] + kept * seen.mean_kbps[i]
     seen.weight[0] += weight
-    seen.last_kbps[0] = sample_kbps
 
 
 def average_kbps(seen: Throughput) -> float:

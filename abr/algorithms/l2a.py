@@ -32,6 +32,7 @@ from abr.algorithms.dashjs import (
     Throughput,
     average_kbps,
     rung_within,
+    take_sample,
     throughput_add,
     throughput_start,
 )
@@ -66,6 +67,12 @@ class State(NamedTuple):
     """State of one playback."""
 
     throughput: Throughput
+    """Its means only during startup; later steps need the last sample alone."""
+    ladder_kbps: FloatArray
+    """Nominal rates, shape (R,)."""
+    caution: FloatArray
+    """Weight of the rates, and what divides a segment's duration for the size of a step,
+    shape (2,)."""
     weights: FloatArray
     """The distribution over rungs, shape (R,)."""
     moved: FloatArray
@@ -84,9 +91,11 @@ class State(NamedTuple):
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """Create the state of one playback."""
-    rungs = len(ladder_bps)
+    rungs, caution = len(ladder_bps), params.horizon**params.caution
     return State(
         throughput_start(params.half_life_fast_s, params.half_life_slow_s),
+        ladder_bps / 1e3,
+        np.array([caution, 2 * max(params.horizon, caution * math.sqrt(params.horizon))]),
         np.zeros(rungs),
         np.zeros(rungs),
         np.zeros(rungs),
@@ -110,7 +119,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         rung = rung_within(params.safety * kbps, ladder_bps)
         if state.segment_s[0] > 0 and seen.buffer_s >= params.target_s:
             state.is_steady[0] = 1.0
-            state.multiplier[0] = params.horizon**params.caution
+            state.multiplier[0] = state.caution[0]
             for q in range(len(ladder_bps)):
                 state.weights[q] = 1.0 if q == rung else 0.0
         state.is_fresh[0] = 0.0
@@ -123,7 +132,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Update the state from a finished download."""
-    throughput_add(state.throughput, download)
+    if state.is_steady[0] == 0:
+        throughput_add(state.throughput, download)
+    else:
+        take_sample(state.throughput, download)
     state.segment_s[0] = seen.durations_s[download.segment]
     state.is_fresh[0] = 1.0
 
@@ -132,10 +144,9 @@ def _step(params: Params, state: State, ladder_bps: FloatArray, current: int) ->
     """Update the distribution and the multiplier, and return the resulting rung."""
     rungs, weights, moved = len(ladder_bps), state.weights, state.moved
     kbps, segment_s = max(state.throughput.last_kbps[0], 1.0), state.segment_s[0]
-    caution = params.horizon**params.caution
-    step = segment_s / (2 * max(params.horizon, caution * math.sqrt(params.horizon)))
+    caution, step = state.caution[0], segment_s / state.caution[1]
     for q in range(rungs):
-        load = ladder_bps[q] / 1e3 / kbps
+        load = state.ladder_kbps[q] / kbps
         sign = -1.0 if load > 1 else 1.0
         moved[q] = weights[q] + sign * step * ((state.multiplier[0] + caution) * load)
     excess = _excess(moved, state.sorted)
@@ -148,14 +159,15 @@ def _step(params: Params, state: State, ladder_bps: FloatArray, current: int) ->
     # bit/s over kbit/s, a thousand times too large, as in dash.js.
     growth_s = segment_s * ((mean_bps + change_bps) / kbps)
     state.multiplier[0] = max(0.0, state.multiplier[0] - segment_s + growth_s)
-    rung = 0
-    for q in range(1, rungs):
-        if abs(ladder_bps[q] - mean_bps) < abs(ladder_bps[rung] - mean_bps):
-            rung = q
+    rung, nearest_bps = 0, math.inf
+    for q in range(rungs):
+        off_bps = abs(ladder_bps[q] - mean_bps)
+        if off_bps < nearest_bps:
+            rung, nearest_bps = q, off_bps
     # Likewise: bit/s are compared with kbit/s, so this is almost never true.
     if rung > current and ladder_bps[current + 1] <= kbps:
         rung = current + 1
-    if ladder_bps[rung] / 1e3 >= kbps:
+    if state.ladder_kbps[rung] >= kbps:
         state.multiplier[0] = params.react * max(caution, state.multiplier[0])
     return rung
 
@@ -165,6 +177,12 @@ def _excess(values: FloatArray, scratch: FloatArray) -> float:
 
     Source: Chen and Ye, Projection onto a Simplex, arXiv 1101.6081.
     """
+    largest = second = -math.inf
+    for value in values:
+        second = max(second, min(value, largest))
+        largest = max(largest, value)
+    if largest - 1 >= second:  # as a rule; no need to sort
+        return float(largest - 1)
     count = len(values)
     for i in range(count):
         value, j = values[i], i

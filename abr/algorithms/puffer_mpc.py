@@ -30,6 +30,10 @@ from abr.decision import Decision, Download, Observation, Rule
 from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
+_ROUNDING = 1e-6
+"""How near a whole number of buffer steps rounding may decide: far more than it can."""
+_FAR = 1e9
+"""Steps that are so many that a number does not tell how near a whole one it is."""
 _UNKNOWN_S = 10000.0
 """Assumed seconds per byte before the first download."""
 
@@ -65,35 +69,37 @@ class State(NamedTuple):
     """Media seconds per segment ahead, shape (horizon,)."""
     download_s: FloatArray
     """Predicted download time by segment ahead and rung, shape (horizon, R)."""
-    values: FloatArray
-    """Value of being d segments ahead at buffer step b after rung r, in row
-    d (bins + 1) + b, shape ((horizon + 1) (bins + 1), R)."""
     reached: FloatArray
-    """Number of the decision that last reached such a row, shape ((horizon + 1) (bins + 1),)."""
+    """Lowest and highest buffer step that a plan reaches, by segments ahead, shape (2, horizon)."""
+    values: FloatArray
+    """Value of each buffer step after each rung, in rows r of even numbers of segments ahead
+    and R + r of odd ones, shape (2 R, bins + 1)."""
     ahead: FloatArray
-    """For each next rung from one buffer step, the cost of its stall and the value after it,
-    shape (2, R)."""
+    """For each next rung, its value from each buffer step less the cost of its stall, shape
+    (R, bins + 1)."""
+    best: FloatArray
+    """The best of them so far, shape (bins + 1,)."""
     errors: FloatArray
     """Ring of the relative errors of the last downloads, shape (window,)."""
     counts: FloatArray
-    """Number of decisions, number of downloads, and the newest prediction in bytes per second
-    (0 before the first), shape (3,)."""
+    """Number of downloads, and the newest prediction in bytes per second (0 before the first),
+    shape (2,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """Create the state of one playback."""
     rungs = len(ladder_bps)
-    places = (params.horizon + 1) * (params.bins + 1)
     return State(
         quality_db=10 * np.log10(ladder_bps),
         s_per_byte=np.zeros(params.window + params.horizon),
         media_s=np.zeros(params.horizon),
         download_s=np.zeros((params.horizon, rungs)),
-        values=np.zeros((places, rungs)),
-        reached=np.zeros(places),
-        ahead=np.zeros((2, rungs)),
+        reached=np.zeros((2, params.horizon)),
+        values=np.zeros((2 * rungs, params.bins + 1)),
+        ahead=np.zeros((rungs, params.bins + 1)),
+        best=np.zeros(params.bins + 1),
         errors=np.zeros(params.window),
-        counts=np.zeros(3),
+        counts=np.zeros(2),
     )
 
 
@@ -105,10 +111,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     _predict_downloads(params, state, seen, depth)
     unit_s = seen.max_buffer_s / params.bins
     at = _nearest_step(seen.buffer_s, unit_s, params.bins)
-    _mark_reachable(params, state, depth, at, unit_s)
+    _reach(params, state, depth, at, unit_s)
     for d in range(depth - 1, 0, -1):
-        _fill_values(params, state, d, depth, unit_s)
-    _look_ahead(params, state, 0, at, depth, unit_s)
+        _look_ahead(params, state, d, depth, unit_s)
+        _fill_values(params, state, d)
+    now_s, media_s = at * unit_s, state.media_s[0]
     # The first segment has no predecessor, so it pays for no change of quality.
     is_first = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
     last_db = 0.0 if is_first else state.quality_db[seen.last_rung]
@@ -117,7 +124,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         utility = last_db
         if not is_first:
             utility -= params.switch_weight * abs(last_db - state.quality_db[rung])
-        utility = utility - state.ahead[0, rung] + state.ahead[1, rung]
+        time_s, value = state.download_s[0, rung], state.quality_db[rung]
+        if depth > 1:
+            after = _step_after(params, at, time_s, media_s, unit_s)
+            value = state.values[len(state.quality_db) + rung, after]
+        utility = utility - params.stall_weight * max(0.0, time_s - now_s) + value
         if utility > best_value:
             best, best_value = rung, utility
     return Decision(best, 0.0, _NO_SAMPLE if len(seen.downloads.end_s) == 0 else _PLANNED)
@@ -126,11 +137,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Record the error of the newest prediction."""
     error = 0.0
-    if state.counts[2] > 0:
+    if state.counts[1] > 0:
         elapsed_s = download.end_s - download.start_s
-        error = abs(1 - state.counts[2] * elapsed_s / download.size_bytes)
-    state.errors[int(state.counts[1]) % params.window] = error
-    state.counts[1] += 1
+        error = abs(1 - state.counts[1] * elapsed_s / download.size_bytes)
+    state.errors[int(state.counts[0]) % params.window] = error
+    state.counts[0] += 1
 
 
 def _predict_downloads(params: Params, state: State, seen: Observation, depth: int) -> None:
@@ -153,7 +164,7 @@ def _predict_downloads(params: Params, state: State, seen: Observation, depth: i
                 total += state.s_per_byte[d + i]
             ahead = total / known
             if d == 0:
-                state.counts[2] = 1 / ahead if ahead > 0 else 0.0
+                state.counts[1] = 1 / ahead if ahead > 0 else 0.0
             ahead *= 1 + worst
         state.s_per_byte[d + known] = ahead
         state.media_s[d] = seen.durations_s[seen.segment + d]
@@ -161,54 +172,107 @@ def _predict_downloads(params: Params, state: State, seen: Observation, depth: i
             state.download_s[d, rung] = seen.sizes_bytes[rung, seen.segment + d] * ahead
 
 
-def _mark_reachable(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
-    """Mark the buffer steps that some plan reaches with the number of this decision."""
-    state.counts[0] += 1
-    decision_number, width = state.counts[0], params.bins + 1
-    state.reached[at] = decision_number
+def _reach(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
+    """Fill in how far the buffer may have fallen and risen by each segment ahead."""
+    lowest = highest = at
+    state.reached[0, 0] = state.reached[1, 0] = at
     for d in range(depth - 1):
-        for step in range(width):
-            if state.reached[d * width + step] == decision_number:
-                for rung in range(len(state.quality_db)):
-                    left_s = max(0.0, step * unit_s - state.download_s[d, rung])
-                    after = _nearest_step(left_s + state.media_s[d], unit_s, params.bins)
-                    state.reached[(d + 1) * width + after] = decision_number
+        longest_s = shortest_s = state.download_s[d, 0]
+        for rung in range(1, len(state.quality_db)):
+            longest_s = max(longest_s, state.download_s[d, rung])
+            shortest_s = min(shortest_s, state.download_s[d, rung])
+        lowest = _step_after(params, lowest, longest_s, state.media_s[d], unit_s)
+        highest = _step_after(params, highest, shortest_s, state.media_s[d], unit_s)
+        state.reached[0, d + 1], state.reached[1, d + 1] = lowest, highest
 
 
-def _fill_values(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
-    """Compute the values of the steps reached ``d`` segments ahead from those after them."""
-    width, rungs = params.bins + 1, len(state.quality_db)
-    for step in range(width):
-        row = d * width + step
-        if state.reached[row] != state.counts[0]:
-            continue
-        _look_ahead(params, state, d, step, depth, unit_s)
-        # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
-        best_value = -math.inf
-        for rung in range(rungs - 1, -1, -1):
-            here_db = state.quality_db[rung]
-            paid = params.switch_weight * here_db
-            best_value = max(best_value, state.ahead[1, rung] - state.ahead[0, rung] - paid)
-            state.values[row, rung] = here_db + (best_value + paid)
-        best_value = -math.inf
-        for rung in range(rungs):
-            here_db = state.quality_db[rung]
-            paid = params.switch_weight * here_db
-            best_value = max(best_value, state.ahead[1, rung] - state.ahead[0, rung] + paid)
-            state.values[row, rung] = max(state.values[row, rung], here_db + (best_value - paid))
+def _step_after(
+    params: Params, step: int, download_s: float, media_s: float, unit_s: float
+) -> int:
+    """The buffer step after a segment that is fetched from ``step``."""
+    left_s = max(0.0, step * unit_s - download_s)
+    return _nearest_step(left_s + media_s, unit_s, params.bins)
 
 
-def _look_ahead(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:
-    """Fill in ``ahead`` for each next rung from buffer step ``step``, ``d`` segments ahead."""
-    width = params.bins + 1
-    for rung in range(len(state.quality_db)):
-        lacking_s = state.download_s[d, rung] - step * unit_s
-        value = state.quality_db[rung]
-        if d + 1 < depth:
-            after = _nearest_step(max(0.0, -lacking_s) + state.media_s[d], unit_s, params.bins)
-            value = state.values[(d + 1) * width + after, rung]
-        state.ahead[0, rung] = params.stall_weight * max(0.0, lacking_s)
-        state.ahead[1, rung] = value
+def _reached(state: State, d: int) -> tuple[int, int]:
+    """The buffer steps reached ``d`` segments ahead, and that after the last.
+
+    The compiler must see that they are 0 or more to work on several at once.
+    """
+    return max(int(state.reached[0, d]), 0), max(int(state.reached[1, d]), 0) + 1
+
+
+def _look_ahead(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
+    """Fill in ``ahead`` for the buffer steps reached ``d`` segments ahead."""
+    rungs = len(state.quality_db)
+    lowest, end = _reached(state, d)
+    for rung in range(rungs):
+        time_s = state.download_s[d, rung]
+        if d + 1 == depth:
+            for step in range(lowest, end):
+                state.ahead[rung, step] = state.quality_db[rung]
+        else:
+            row = (d + 1) % 2 * rungs + rung
+            _fetch_values(params, state, row, rung, time_s, state.media_s[d], lowest, end, unit_s)
+        for step in range(lowest, min(end, int(min(time_s / unit_s, params.bins)) + 2)):
+            lacking_s = time_s - step * unit_s
+            state.ahead[rung, step] -= params.stall_weight * max(0.0, lacking_s)
+
+
+def _fetch_values(
+    params: Params,
+    state: State,
+    row: int,
+    rung: int,
+    time_s: float,
+    media_s: float,
+    lowest: int,
+    end: int,
+    unit_s: float,
+) -> None:
+    """Take from ``values`` what the buffer step after a download is worth, before its stall."""
+    moved = (media_s - time_s) / unit_s + 0.5
+    by = math.floor(moved) if abs(moved) < _FAR else 0
+    if not _ROUNDING < moved - by < 1 - _ROUNDING:  # then rounding may decide
+        for step in range(lowest, end):
+            after = _step_after(params, step, time_s, media_s, unit_s)
+            state.ahead[rung, step] = state.values[row, after]
+        return
+    # Else the segment moves every buffer that outlasts it by the same number of steps.
+    emptied = _nearest_step(media_s, unit_s, params.bins)
+    first = min(max(emptied - by, lowest), end)
+    full = min(max(params.bins - by, first), end)
+    for step in range(lowest, first):
+        state.ahead[rung, step] = state.values[row, emptied]
+    begin = max(first + by, 0)
+    for step in range(full - first):
+        state.ahead[rung, first + step] = state.values[row, begin + step]
+    for step in range(full, end):
+        state.ahead[rung, step] = state.values[row, params.bins]
+
+
+def _fill_values(params: Params, state: State, d: int) -> None:
+    """Compute the values of the steps reached ``d`` segments ahead from ``ahead``."""
+    rungs = len(state.quality_db)
+    lowest, end = _reached(state, d)
+    # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
+    for step in range(lowest, end):
+        state.best[step] = -math.inf
+    for rung in range(rungs - 1, -1, -1):
+        here_db, row = state.quality_db[rung], d % 2 * rungs + rung
+        paid = params.switch_weight * here_db
+        for step in range(lowest, end):
+            state.best[step] = max(state.best[step], state.ahead[rung, step] - paid)
+            state.values[row, step] = here_db + (state.best[step] + paid)
+    for step in range(lowest, end):
+        state.best[step] = -math.inf
+    for rung in range(rungs):
+        here_db, row = state.quality_db[rung], d % 2 * rungs + rung
+        paid = params.switch_weight * here_db
+        for step in range(lowest, end):
+            state.best[step] = max(state.best[step], state.ahead[rung, step] + paid)
+            value = here_db + (state.best[step] - paid)
+            state.values[row, step] = max(state.values[row, step], value)
 
 
 def _nearest_step(buffer_s: float, unit_s: float, bins: int) -> int:

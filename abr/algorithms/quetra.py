@@ -24,12 +24,15 @@ one, like the program, at every segment.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from abr.algorithms.sustainable import highest_within
+from abr.compilable import rarely
 from abr.decision import Decision, Download, Observation, Rule
+from abr.defaults import MAX_BUFFER_S
 from abr.media import FloatArray
 from abr.queueing import mean_length
 
@@ -68,8 +71,23 @@ class State(NamedTuple):
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """Create the state of one playback."""
-    return State(np.zeros(4), np.full(_STEPS, np.nan), np.zeros(1), np.zeros(_ROOM), np.zeros(33))
+    """Create the state of one playback, with the slacks of the player's default limit."""
+    room = int(MAX_BUFFER_S)
+    return State(
+        np.zeros(4), np.array(slacks_s(room)), np.full(1, float(room)), np.zeros(_ROOM), np.zeros(33)
+    )
+
+
+@cache
+def slacks_s(room: int) -> tuple[float, ...]:
+    """Slack of a buffer of ``room`` seconds for each step of the load."""
+    weights, tails = np.zeros(_ROOM), np.zeros(33)
+    return tuple(_slack_at(step, room, weights, tails) for step in range(_STEPS))
+
+
+@rarely
+def _slack_at(step: int, room: int, weights: FloatArray, tails: FloatArray) -> float:
+    return room - mean_length(0.5 + 0.01 * step, room, weights, tails)
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
@@ -134,8 +152,7 @@ def _slack_s(state: State, load: float, max_buffer_s: float) -> float:
             state.slack_s[i] = np.nan
     index = int((load - 0.5) / 0.01)
     if not state.slack_s[index] >= 0:
-        length = mean_length(0.5 + 0.01 * index, room, state.weights, state.tails)
-        state.slack_s[index] = room - length
+        state.slack_s[index] = _slack_at(index, room, state.weights, state.tails)
     return float(state.slack_s[index])
 
 

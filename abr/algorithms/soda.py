@@ -65,6 +65,10 @@ class State(NamedTuple):
     ewma: Ewma
     segment_s: FloatArray
     """Duration of a step, shape (1,)."""
+    distortions: FloatArray
+    """Distortion of each rung, shape (R,)."""
+    fetched_s: FloatArray
+    """Media that a step downloads at each rung, at the throughput predicted now, shape (R,)."""
     rungs: FloatArray
     """Rung for each step of the current plan, shape (K,)."""
     levels_s: FloatArray
@@ -80,6 +84,8 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
         np.full(1, segment_s),
+        np.array([distortion(ladder_bps, rung) for rung in range(len(ladder_bps))]),
+        np.zeros(len(ladder_bps)),
         np.zeros(steps),
         np.zeros(steps),
         np.zeros(steps),
@@ -108,20 +114,23 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     highest = 0
     while highest + 1 < len(seen.ladder_bps) and seen.ladder_bps[highest] < estimate_bps:
         highest += 1
-    up, up_cost = best_plan(params, state, seen, estimate_bps, highest, 1)
-    down, down_cost = best_plan(params, state, seen, estimate_bps, highest, -1)
-    if up < 0 and down < 0:
-        return Decision(0, 0.0, _NO_PLAN)
-    if up >= 0 and up_cost < down_cost:
+    for rung in range(len(seen.ladder_bps)):
+        state.fetched_s[rung] = estimate_bps * state.segment_s[0] / seen.ladder_bps[rung]
+    down, down_cost = best_plan(params, state, seen, highest, -1, math.inf)
+    up, _ = best_plan(params, state, seen, highest, 1, down_cost)
+    if up >= 0:
         return Decision(up, 0.0, _RISING)
-    return Decision(down, 0.0, _FALLING)
+    if down >= 0:
+        return Decision(down, 0.0, _FALLING)
+    return Decision(0, 0.0, _NO_PLAN)
 
 
 def best_plan(
-    params: Params, state: State, seen: Observation, estimate_bps: float, highest: int, step: int
+    params: Params, state: State, seen: Observation, highest: int, step: int, best: float
 ) -> tuple[int, float]:
-    """First rung and cost of the best plan that moves in steps of ``step``; rung -1 for none."""
-    ladder_bps, last, top = seen.ladder_bps, seen.last_rung, len(seen.ladder_bps) - 1
+    """First rung and cost of the best plan that moves in steps of ``step`` and costs less than
+    ``best``; rung -1 for none."""
+    distortions, last, top = state.distortions, seen.last_rung, len(seen.ladder_bps) - 1
     media_s, max_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
     target_s = params.target_ratio * max_s
     steps = len(state.rungs)
@@ -130,8 +139,7 @@ def best_plan(
         begin = 0 if step > 0 else top
     if step < 0:
         begin = min(begin, highest)
-    first, best = -1, math.inf
-    depth = 0
+    first, depth = -1, 0
     state.rungs[0], state.levels_s[0], state.costs[0] = begin, seen.buffer_s, 0.0
     while depth >= 0:
         rung = int(state.rungs[depth])
@@ -142,14 +150,14 @@ def best_plan(
             continue
         before = last if depth == 0 else int(state.rungs[depth - 1])
         level_s = state.levels_s[depth]
-        downloaded_s = min(estimate_bps * media_s / ladder_bps[rung], max_s - level_s + media_s)
+        downloaded_s = min(state.fetched_s[rung], max_s - level_s + media_s)
         after_s = level_s + downloaded_s - media_s
         if after_s < 0:
             state.rungs[depth] += step
             continue
         # Section 3.1: distortion times media, switching cost and buffer cost.
-        v = distortion(ladder_bps, rung)
-        change = v - distortion(ladder_bps, before) if before >= 0 else 0.0
+        v = distortions[rung]
+        change = v - distortions[before] if before >= 0 else 0.0
         cost = state.costs[depth] + v * downloaded_s / media_s + params.gamma * change * change
         cost += params.beta * buffer_cost(params, after_s, target_s)
         if depth + 1 < steps and cost < best:
