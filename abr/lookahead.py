@@ -73,8 +73,8 @@ class Lookahead(NamedTuple):
     prices: FloatArray
     """Prices of a second of download, shape (P,)."""
     priced: FloatArray
-    """As ``free`` where seconds of download have a price, of the segments planned for; of each price
-    in rows p (H+1) + d, shape (P (H+1), R)."""
+    """As ``free`` where seconds of download have a price, of the segments planned for; of each
+    price in rows p (H+1) + d, shape (P (H+1), R)."""
     credits: FloatArray
     """Media seconds gained before the last download begins, from d on, shape (H+1,)."""
     trail: FloatArray
@@ -198,8 +198,7 @@ def _fill_bounds(
     bounds: FloatArray,
     first: int,
 ) -> None:
-    """Fill in the best utility of the segments from d on after rung r, in row ``first`` + d, under
-    a price."""
+    """Fill in the best utility of the segments from d on after rung r, in row ``first`` + d."""
     rungs = len(room.kbps)
     for r in range(rungs):
         bounds[first + depth, r] = 0.0

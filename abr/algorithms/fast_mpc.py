@@ -59,7 +59,9 @@ class State(NamedTuple):
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """Create the state of one playback."""
-    return State(lookahead_start(ladder_bps, params.horizon, params.stall_weight, params.switch_weight))
+    return State(
+        lookahead_start(ladder_bps, params.horizon, params.stall_weight, params.switch_weight)
+    )
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:

@@ -186,9 +186,7 @@ def _reach(params: Params, state: State, depth: int, at: int, unit_s: float) -> 
         state.reached[0, d + 1], state.reached[1, d + 1] = lowest, highest
 
 
-def _step_after(
-    params: Params, step: int, download_s: float, media_s: float, unit_s: float
-) -> int:
+def _step_after(params: Params, step: int, download_s: float, media_s: float, unit_s: float) -> int:
     """The buffer step after a segment that is fetched from ``step``."""
     left_s = max(0.0, step * unit_s - download_s)
     return _nearest_step(left_s + media_s, unit_s, params.bins)

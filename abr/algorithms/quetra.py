@@ -74,7 +74,11 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
     """Create the state of one playback, with the slacks of the player's default limit."""
     room = int(MAX_BUFFER_S)
     return State(
-        np.zeros(4), np.array(slacks_s(room)), np.full(1, float(room)), np.zeros(_ROOM), np.zeros(33)
+        np.zeros(4),
+        np.array(slacks_s(room)),
+        np.full(1, float(room)),
+        np.zeros(_ROOM),
+        np.zeros(33),
     )
 
 

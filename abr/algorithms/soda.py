@@ -128,8 +128,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def best_plan(
     params: Params, state: State, seen: Observation, highest: int, step: int, best: float
 ) -> tuple[int, float]:
-    """First rung and cost of the best plan that moves in steps of ``step`` and costs less than
-    ``best``; rung -1 for none."""
+    """First rung and cost of the best monotone plan of less than ``best``; rung -1 for none.
+
+    Each rung of a plan is the one before it or some steps of ``step`` from it.
+    """
     distortions, last, top = state.distortions, seen.last_rung, len(seen.ladder_bps) - 1
     media_s, max_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
     target_s = params.target_ratio * max_s
