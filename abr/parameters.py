@@ -20,6 +20,7 @@ import numpy as np
 
 from abr.errors import AlgorithmError
 
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 MOST_VALUES = 1024
 """A larger array is recorded by its shape."""
 _MOST_DEPTH = 4
@@ -141,3 +142,79 @@ def made_by(maker: Callable[[], Any]) -> Any:
                 "functools.partial of one with its parameters"
             ) from exc
         raise
+
+
+class Held:
+    """What makes an object that a name stands for: a copy of it, with the parameters it has."""
+
+    def __init__(self, thing: object, make: Callable[[], Any]) -> None:
+        """``make`` copies ``thing``, where that is needed."""
+        self._make = make
+        self.params = parameters_of(thing, thing)
+
+    def __repr__(self) -> str:
+        return f"<Held {self._told()}>"
+
+    def __call__(self) -> Any:
+        """A copy."""
+        return self._make()
+
+    def check(self, name: str, given: Mapping[str, object]) -> None:
+        """Refuse parameters that are not those it has; a log has them, and is replayed.
+
+        Raises:
+            AlgorithmError: one is of another value, or there is none of this name.
+        """
+        for key, value in plain_values(given).items():
+            known = self.params.get(key, _NOTHING)
+            if known is _NOTHING or value_of(name, key, value, known) != known:
+                raise AlgorithmError(
+                    f"algorithm {name!r}: {key} is {value!r}, and it is an object that was made "
+                    f"already, with {self._told()}; name its class to give parameters"
+                )
+
+    def _told(self) -> str:
+        return ", ".join(f"{key}={value!r}" for key, value in self.params.items()) or "none"
+
+
+def value_of(name: str, key: str, value: object, default: Any) -> Any:
+    """``value`` converted to the type of ``default``; unchanged when there is no default.
+
+    Args:
+        name: Of the algorithm, for messages.
+        key: Of the parameter.
+        value: A value, or text from a command line.
+        default: The parameter's own.
+
+    Raises:
+        AlgorithmError: it is no such value.
+    """
+    kind = type(default)
+    try:
+        if kind is bool:
+            return _truth(value)
+        if kind is int:
+            return _whole(value)
+        if kind is float:
+            number = float(value)  # type: ignore[arg-type]  # a wrong type is the error below
+            if math.isfinite(number):
+                return number
+        else:
+            return value
+    except (TypeError, ValueError, KeyError, OverflowError):
+        pass
+    wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}[kind]
+    raise AlgorithmError(f"algorithm {name!r}: {key} is {value!r}; expected {wanted}")
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, str) and value.lower() in _WORDS:
+        return _WORDS[value.lower()]
+    return {0: False, 1: True}[_whole(value)]
+
+
+def _whole(value: object) -> int:
+    number = float(value)  # type: ignore[arg-type]  # a wrong type is the caller's error
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)

@@ -15,7 +15,6 @@ import copy
 import difflib
 import functools
 import inspect
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from typing import Any
 from abr.decision import Algorithm, Rule
 from abr.errors import AlgorithmError, InputError
 from abr.owncode import load_own_module, named_in
+from abr.parameters import Held, value_of
 
 GROUP = "abr.algorithms"
 """The entry-point group."""
@@ -41,7 +41,6 @@ _FROM_FILES = ("onnx", "policy")
 """Names that take a file: ``policy:FILE`` is ``policy`` with ``weights=FILE``."""
 _REQUIRED = inspect.Parameter.empty
 _PLAIN = (bool, int, float, str)
-_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +76,12 @@ class _Registered:
 
     registered_name: str
     registered_params: Mapping[str, Any]
+    """Of an object that was made already, what it has."""
     make: Callable[..., Any]
+    given: Mapping[str, Any]
 
     def __call__(self) -> Any:
-        return _made(self.registered_name, self.make, dict(self.registered_params))
+        return _made(self.registered_name, self.make, dict(self.given))
 
 
 def names() -> tuple[str, ...]:
@@ -114,7 +115,8 @@ def load(name: str, **params: object) -> Algorithm:
 
     Args:
         name: A name or alias, ``policy:FILE``, ``onnx:FILE``, ``FILE.py:NAME`` or ``module:NAME``.
-        params: Parameters as values, or as text from a command line.
+        params: Parameters as values, or as text from a command line. An object that was made
+            already has its own, and is refused with others.
 
     Returns:
         A ``Rule``, or a factory that makes a new object for each playback.
@@ -127,6 +129,9 @@ def load(name: str, **params: object) -> Algorithm:
     if file := _file_in(canonical):
         params = {"weights": file, **params}
     make = _maker_of(canonical)
+    if isinstance(make, Held):
+        make.check(canonical, params)
+        params = {}
     legal = _parameters(make)
     values = _converted(canonical, params, legal)
     made = _made(canonical, make, values)
@@ -137,8 +142,10 @@ def load(name: str, **params: object) -> Algorithm:
             f"algorithm {canonical!r} makes {type(made).__name__}; "
             "expected a Rule or an object with choose(seen)"
         )
-    defaults = {key: value for key, value in (legal or {}).items() if isinstance(value, _PLAIN)}
-    return _Registered(canonical, {**defaults, **values}, make)
+    known = _named_parameters(make) if legal is None else legal
+    defaults = {key: value for key, value in known.items() if isinstance(value, _PLAIN)}
+    given = {**defaults, **values}
+    return _Registered(canonical, make.params if isinstance(make, Held) else given, make, given)
 
 
 def origin(name: str) -> Origin:
@@ -231,9 +238,9 @@ def _own_as_it_is(name: str, _path: str, _status: object) -> tuple[Callable[...,
         raise AlgorithmError(f"algorithm {name!r}: {exc}") from exc
     make = found
     if isinstance(found, Rule):
-        make = lambda: found  # noqa: E731  # it is what is made
+        make = Held(found, lambda: found)
     elif not isinstance(found, type) and callable(getattr(found, "choose", None)):
-        make = functools.partial(copy.deepcopy, found)
+        make = Held(found, functools.partial(copy.deepcopy, found))
     elif not callable(found):
         raise AlgorithmError(
             f"algorithm {name!r} is a {type(found).__name__}; expected a class with choose(seen), "
@@ -316,13 +323,22 @@ def _parameters(make: Callable[..., Any]) -> dict[str, Any] | None:
     except (TypeError, ValueError):
         return None
     if not any(p.kind is p.VAR_KEYWORD for p in signature):
-        named = [p for p in signature if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        return {p.name: p.default for p in named}
+        return _named_parameters(make)
     # ``make(**params)`` beside a named tuple ``Params``: the usual form of a module.
     declared = getattr(sys.modules.get(make.__module__), "Params", None)
     if declared is None or not hasattr(declared, "_field_defaults"):
         return None
     return {f: declared._field_defaults.get(f, _REQUIRED) for f in declared._fields}
+
+
+def _named_parameters(make: Callable[..., Any]) -> dict[str, Any]:
+    """Those that have a name, with their defaults."""
+    try:
+        signature = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    named = [p for p in signature if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return {p.name: p.default for p in named}
 
 
 def _converted(
@@ -339,41 +355,8 @@ def _converted(
                 f"algorithm {name!r} has no parameter {key!r}; {hint}"
                 f"it takes {', '.join(sorted(legal)) or 'none'}"
             )
-        values[key] = _value(name, key, value, legal[key])
+        values[key] = value_of(name, key, value, legal[key])
     return values
-
-
-def _value(name: str, key: str, value: object, default: Any) -> Any:
-    """``value`` converted to the type of ``default``; unchanged when there is no default."""
-    kind = type(default)
-    try:
-        if kind is bool:
-            return _truth(value)
-        if kind is int:
-            return _whole(value)
-        if kind is float:
-            number = float(value)  # type: ignore[arg-type]  # a wrong type is the error below
-            if math.isfinite(number):
-                return number
-        else:
-            return value
-    except (TypeError, ValueError, KeyError, OverflowError):
-        pass
-    wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}[kind]
-    raise AlgorithmError(f"algorithm {name!r}: {key} is {value!r}; expected {wanted}")
-
-
-def _truth(value: object) -> bool:
-    if isinstance(value, str) and value.lower() in _WORDS:
-        return _WORDS[value.lower()]
-    return {0: False, 1: True}[_whole(value)]
-
-
-def _whole(value: object) -> int:
-    number = float(value)  # type: ignore[arg-type]  # a wrong type is the caller's error
-    if number != int(number):
-        raise ValueError(value)
-    return int(number)
 
 
 def _described(name: str) -> Description:

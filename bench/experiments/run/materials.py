@@ -353,6 +353,8 @@ def _code_bytes(made: Algorithm) -> int:
 
 
 def _takes_seed(name: str, params: Mapping[str, Any]) -> bool:
+    if not registry.takes(name, "seed"):
+        return False
     try:
         registry.load(name, **params, seed=0)
     except AbrError:

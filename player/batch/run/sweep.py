@@ -36,6 +36,7 @@ from player.batch.run.combinations import (
 )
 from player.batch.simulators import load
 from player.batch.stalls import stalls_of
+from player.bounds import about_bound
 from player.config import PlayerConfig
 
 FIGURES = (
@@ -109,9 +110,10 @@ def simulate_many(
         A structured array, one row per session: ``presentation``, ``algorithm``, ``trace``,
         ``seed``, the numbers of ``FIGURES`` (``startup_s`` is nan where playback never
         began, those of quality where it was not measured), ``ended`` (``complete``,
-        ``stopped`` or an error), the number of segments shown, and the score of each QoE under
-        its name (nan where playback never began or failed). ``pandas.DataFrame(table)`` and
-        ``table[table["algorithm"] == x]`` work as they are.
+        ``stopped`` or an error), the number of segments shown, the score of each QoE under
+        its name (nan where playback never began or failed), and ``no_upper_bound``: why an
+        algorithm that is told the network bounds nothing with this ``config``, else empty.
+        ``pandas.DataFrame(table)`` and ``table[table["algorithm"] == x]`` work as they are.
 
     Raises:
         MissingFileError, PackageError, TraceFormatError: something cannot be read.
@@ -192,6 +194,7 @@ def _play(
     ladder_bps = case.presentation.bitrates_bps.tolist()
     totals, rungs = batch.totals.tolist(), batch.rungs.tolist()
     stopped = batch.total("outcome") != 0
+    no_bound = about_bound(case.algorithm, config).get("no_upper_bound", "")
     rows = []
     for place, trace in enumerate(networks):
         got = figures_of(totals[place], rungs[place], ladder_bps)
@@ -214,7 +217,7 @@ def _play(
             viewing = viewing_of_session(case.presentation, got, stalls[place], **about)
             is_whole = ended in ("complete", "stopped") and got.startup_s is not None
             scores = [model.score(viewing) if is_whole else math.nan for model in models]
-        rows.append((*names, *numbers, len(got.rungs), *scores, ended))
+        rows.append((*names, *numbers, len(got.rungs), *scores, ended, no_bound))
     texts = [("presentation", 0), ("algorithm", 1), ("trace", 2)]
     dtype = [
         *((name, f"U{max(1, *(len(row[k]) for row in rows))}") for name, k in texts),
@@ -222,7 +225,8 @@ def _play(
         *FIGURES,
         ("segments", np.int64),
         *((model.name, np.float64) for model in models),
-        ("ended", f"U{max(len(row[-1]) for row in rows)}"),
+        ("ended", f"U{max(len(row[-2]) for row in rows)}"),
+        ("no_upper_bound", f"U{max(1, len(no_bound))}"),
     ]
     return np.array(rows, dtype=dtype)
 

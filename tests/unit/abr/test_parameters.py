@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from abr import registry
 from abr.decision import Observation, begin
+from abr.errors import AlgorithmError
+from abr.log import SessionLog
 from abr.media import constant_presentation
 from abr.parameters import MOST_VALUES, parameters_of, plain_values
+from abr.trace import Trace
+from bench.experiments.planfile import read_plan
+from bench.experiments.run.materials import load_experiment
+from player import replay, simulate
 
 
 class Steady:
@@ -123,3 +130,82 @@ def test_secrets_among_parameters_are_not_recorded() -> None:
         "password": "-",
         "tokens_per_s": 1,
     }
+
+
+THINGS = """
+from collections import namedtuple
+from dataclasses import dataclass
+from functools import partial
+
+from abr import registry
+
+
+class Mine:
+    def __init__(self, alpha=1.0, *, beta=(1, 2), seed=5, **rest):
+        self.alpha, self._beta, self.seed = alpha, beta, seed
+
+    def choose(self, seen):
+        return 0
+
+
+@dataclass
+class Data:
+    gamma: float = 2.0
+
+    def choose(self, seen):
+        return 0
+
+
+class Pair(namedtuple("Pair", "x y")):
+    def choose(self, seen):
+        return 0
+
+
+mine, data, pair, rule = Mine(3.5), Data(7.0), Pair(1, 2), registry.load("rate", window=3)
+bound = partial(Mine, alpha=9.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("mine", {"alpha": 3.5, "beta": [1, 2], "seed": 5}),
+        ("data", {"gamma": 7.0}),
+        ("pair", {"x": 1, "y": 2}),
+        ("bound", {"alpha": 9.0}),
+        ("rule", {"window": 3}),
+    ],
+)
+def test_an_object_of_a_file_is_known_by_what_it_has(
+    name: str, params: dict[str, Any], tmp_path: Path
+) -> None:
+    """In the log, in its replay, and in the registry, which refuses what it does not have."""
+    file = tmp_path / "things.py"
+    file.write_text(THINGS)
+    film = constant_presentation([1e6, 2e6], segments=4, segment_s=4.0)
+    log = simulate(film, trace=Trace.constant(3e6), algorithm=f"{file}:{name}")
+    said = log.provenance["params"]
+    assert {key: said[key] for key in params} == params
+    assert replay(SessionLog.loads(log.dumps())).records == log.records
+    if name != "bound":
+        key, value = next(iter(params.items()))
+        registry.load(f"{file}:{name}", **{key: str(value)})  # as it is
+        for wrong in ({key: value + 1}, {"delta": 3}):
+            with pytest.raises(AlgorithmError, match=r"made already, with .*=.*; name its class"):
+                registry.load(f"{file}:{name}", **wrong)
+
+
+def test_an_object_is_part_of_what_a_plan_plays(tmp_path: Path) -> None:
+    (tmp_path / "things.py").write_text(THINGS)
+    plan = """
+[[algorithm]]
+name = "things.py:mine"
+[[traces]]
+generate = "3g-commute"
+count = 1
+[[presentation]]
+builtin = "vbr-6"
+"""
+    (found,) = load_experiment(read_plan(plan, name="plan.toml"), folder=tmp_path).contenders
+    assert found.effective == {"alpha": 3.5, "beta": [1, 2], "seed": 5}
+    assert not found.is_seeded  # it has its own

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from abr.media import constant_presentation
 from abr.sabremovie import write_sabre_movie
 from abr.trace import Trace
+from player import simulate_many
 from player.api import simulate
 from player.bounds import unplanned, why_no_bound
 from player.cli.simulate import simulate as command
@@ -45,6 +46,19 @@ def test_the_log_says_where_a_bound_is_none(name: str) -> None:
     assert "startup_buffer_s" in other["no_upper_bound"]
     rule = simulate(PRESENTATION, trace=TRACE, algorithm="bba-0", config=odd).provenance
     assert "no_upper_bound" not in rule
+
+
+def test_rows_of_many_sessions_say_where_a_bound_is_none() -> None:
+    for config, word in ((PlayerConfig(), ""), (PlayerConfig(startup_buffer_s=8.0), "startup_buf")):
+        table = simulate_many(
+            PRESENTATION,
+            traces=TRACE,
+            algorithms=["optimal", "bba-0"],
+            config=config,
+            engine="plain",
+        )
+        bound, rival = table["no_upper_bound"].tolist()
+        assert (word in bound, bool(bound), rival) == (True, bool(word), "")
 
 
 def test_rows_of_a_preset_say_where_a_bound_is_none(tmp_path: Path) -> None:
