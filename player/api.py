@@ -382,8 +382,7 @@ _rehearsed: set[str] = set()
 def _rehearse(algorithm: Algorithm) -> None:
     """Meet everything before the clock runs, once in the life of a process.
 
-    Libraries that load parts of themselves on first use would otherwise do so within the
-    startup of the first playback, for some tens of milliseconds.
+    Libraries load parts of themselves on first use: within the startup of the first playback.
     """
     name = algorithm.name if isinstance(algorithm, Rule) else "fixed"
     if name in _rehearsed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from abr import __version__, registry
+from abr.arguments import as_path, expect
 from abr.decision import Algorithm, Rule
 from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
@@ -54,7 +56,7 @@ MODELS_APART + k. Models use the same random numbers for the same seed: the mean
 """
 
 
-def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
+def load_experiment(plan: Plan, *, folder: str | os.PathLike[str]) -> Experiment:
     """Load everything that ``plan`` names.
 
     Args:
@@ -65,6 +67,8 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         AbrError: something is missing or cannot be used; the message names it, and the file and
             line of the plan.
     """
+    expect(plan, Plan, "load_experiment(plan=...)", "a Plan of read_plan(text, name=...)")
+    folder = as_path(folder, "load_experiment(folder=...)")
     entries = _named_apart([_recorded(entry, folder) for entry in plan.traces])
     models = {entry.generate: _model(entry, folder) for entry in plan.traces if entry.generate}
     places = {name: place for place, name in enumerate(models)}

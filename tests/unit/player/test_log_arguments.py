@@ -17,7 +17,9 @@ from abr.logtable import data_frame, measured_bps, records_of, requests_of
 from abr.media import constant_presentation
 from abr.trace import Trace
 from bench.experiments.files import read_folder
+from bench.experiments.planexamples import QUICK
 from bench.experiments.planfile import read_plan
+from bench.experiments.run.materials import load_experiment
 from player import replay, simulate
 from player.files import MediaFolder, check_writable, read_log, write_log
 from player.table import session_table
@@ -26,6 +28,7 @@ from transcode.files.reader import check_package, is_package, read_index, read_p
 LOG = simulate(
     constant_presentation([1e6, 2e6], segments=5, segment_s=4.0), trace=Trace.constant(3e6)
 )
+PLAN = read_plan(QUICK, name="quick.toml")
 NO_PATHS = (None, 3, b"film.jsonl", ["film.jsonl"], LOG)
 NO_LOGS = (None, "film.jsonl", 3, [LOG])
 OF_PATHS: dict[str, Callable[[Any], Any]] = {
@@ -42,6 +45,7 @@ OF_PATHS: dict[str, Callable[[Any], Any]] = {
     "read_presentation": read_presentation,
     "check_package": check_package,
     "read_folder": read_folder,
+    "load_experiment": lambda path: load_experiment(PLAN, folder=path),
 }
 OF_TEXT: dict[str, Callable[[Any], Any]] = {
     "model": model,
@@ -83,7 +87,7 @@ def test_what_is_no_path_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", OF_PATHS)
 def test_a_path_that_no_file_can_have_is_an_error_of_the_user(name: str) -> None:
-    if name != "is_package":
+    if name not in ("is_package", "load_experiment"):
         with pytest.raises(InputError):
             OF_PATHS[name]("film\0.jsonl")
 
