@@ -19,6 +19,7 @@ from abr.decision import (
 )
 from abr.files.policies import read_bundled_policy
 from abr.media import Presentation, constant_presentation
+from tests.fakes import observations
 
 PRESENTATION = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=4.0)
 SURE = {each.name: each.initial for each in WEIGHTS} | {
@@ -182,3 +183,33 @@ def test_parameters_out_of_range(params: Params) -> None:
 @pytest.mark.parametrize("weights", [SURE, read_bundled_policy().weights])
 def test_it_passes_the_checks(weights: dict[str, float]) -> None:
     check_algorithm(build_rule(weights))
+
+
+def bundled_rung(throughput_bps: float, buffer_s: float, max_buffer_s: float) -> int:
+    """What the bundled policy chooses after six downloads, of 1, 2, 4 and 8 Mbit/s."""
+    rule = read_bundled_policy().build_rule("bundled")
+    running = begin(rule, observations.PRESENTATION)
+    downloads: list[Download] = []
+    for segment in range(6):
+        download = observations.make_download(
+            throughput_bps, segment=segment, end_s=10.0 + 4 * segment
+        )
+        looked = observations.seen(buffer_s, segment=segment, max_buffer_s=max_buffer_s)
+        running.delivered(looked, download)
+        downloads.append(download)
+    return running.choose(
+        observations.seen(
+            buffer_s, segment=6, now_s=34.0, max_buffer_s=max_buffer_s, downloads=downloads
+        )
+    ).rung
+
+
+def test_with_one_segment_of_buffer_a_stall_counts_whole() -> None:
+    """A segment of 4 s at rate r stalls 4 r / C s, each worth 8 Mbit/s: it pays from C = 32 on."""
+    assert [bundled_rung(bps, 0.0, 4.0) for bps in (6e6, 24e6, 60e6)] == [0, 0, 3]
+
+
+def test_plans_know_that_a_full_buffer_waits_for_room() -> None:
+    """What is saved up beyond the room for a segment cannot be used, so it may be spent."""
+    assert bundled_rung(5e6, 8.0, 12.0) == 2
+    assert bundled_rung(5e6, 4.0, 12.0) == 1
