@@ -16,6 +16,7 @@ from tests.integration.test_bench_stale import SITE, Played, edit
 
 HEAD = """\
 import glob, os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 FAR = Path(__file__).parent.parent / ("f" + "ar")
 class Asks:
@@ -43,6 +44,7 @@ QUESTIONS: Mapping[str, str] = {
     "access": "sum(os.access(FAR / f't{n}x', os.X_OK) for n in range(5))",
     "environ": "os.environ['ABR_TEST_' + 'ASKED']",
     "getenv": "os.getenv('ABR_TEST_' + 'ASKED')",
+    "thread": "len(list(ThreadPoolExecutor(1).map(Path.read_text, [FAR / f's{\"ize\"}']))[0])",
     "working_folder": "os.path.basename(os.path.abspath('.'))[-1]",
 }
 

@@ -64,6 +64,8 @@ _EACH = frozenset(
 _ALL_VARIABLES = "all environment variables, which it reads"
 
 
+ANYBODY = "*"
+"""Who asks where nothing tells."""
 _NEVER_OWN = OURS | sys.stdlib_module_names | {"__main__", "click", "llvmlite", "numba", "numpy"}
 """Top-level modules and packages that are nobody's algorithm."""
 
@@ -100,16 +102,17 @@ def noting() -> Iterator[None]:
 
 def reached_by(roots: Collection[str]) -> Reached:
     """What code of the top-level packages ``roots`` has reached so far in this process."""
+    asking = {*roots, ANYBODY} if roots else set()
     found: dict[str, dict[str, str]] = {}
     for (kind, name), fact in sorted(_facts.items()):
-        if not _callers[kind, name].isdisjoint(roots):
+        if not _callers[kind, name].isdisjoint(asking):
             found.setdefault(kind, {})[name] = fact
     return Reached(
         facts=found,
         unseen=tuple(
             what
             for what in dict.fromkeys([*_ELSEWHERE.values(), _ALL_VARIABLES, _BELOW])
-            if not _callers.get(("", what), set()).isdisjoint(roots)
+            if not _callers.get(("", what), set()).isdisjoint(asking)
         ),
     )
 
@@ -210,7 +213,10 @@ class _Asked(NamedTuple):
         while frame is not None:
             found.add(_named(frame)[0].partition(".")[0])
             frame = frame.f_back
-        return cls(through, nearest, frozenset(found - _NEVER_OWN), is_each)
+        callers = found - _NEVER_OWN
+        if found.isdisjoint(OURS):  # a thread that runs a function of Python's alone
+            callers = {ANYBODY}
+        return cls(through, nearest, frozenset(callers), is_each)
 
     def counted(self, kind: str) -> tuple[str, frozenset[str]]:
         """What is asked for in truth, and the packages that depend on it."""

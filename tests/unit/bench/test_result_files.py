@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.experiments.files import JSON_LINES, assemble, read_folder
+from bench.experiments.files import JSON_LINES, assemble, prepare, read_folder
 from bench.experiments.results import compact
 from tests.fakes.results import row
 
@@ -46,3 +46,11 @@ def test_damaged_results_are_written_again(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         assemble(tmp_path, {"name": "x"}, BODIES, form="jsonl")
         assert (tmp_path / JSON_LINES).read_bytes() == whole
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+    assemble(tmp_path, {"name": "x"}, BODIES, form="jsonl")
+    left = tmp_path / f".{JSON_LINES}.abc.partial"
+    left.write_text("half")
+    prepare(tmp_path, name="x", force=False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [JSON_LINES, "runs"]
