@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 from player.playback.actions import TrackName, Want
 from player.playback.following import SKIP_DIRECTIVE, News, hold_back_s, join
 from player.playback.listing import Listing
+from player.playback.losses import Losses
 from player.playback.placing import Placed, place
 from player.playback.requests import INSTANT_S
 from player.playback.timeline import (
@@ -28,15 +28,6 @@ from player.playback.timeline import (
     timeline_of,
 )
 from transcode.playlist import MediaPlaylist
-
-
-class _Lost(NamedTuple):
-    """Media that could be had nowhere."""
-
-    track: TrackName
-    playlist: str
-    start_s: float
-    end_s: float
 
 
 class Broadcast:
@@ -59,7 +50,7 @@ class Broadcast:
         self._counts = 0
         """How often a server was seen to count anew, once for all its playlists."""
         self._has_noted_parts = False
-        self._lost: list[_Lost] = []
+        self._losses = Losses()
 
     def __repr__(self) -> str:
         return f"<Broadcast of {len(self._listings)} playlists to {self.grid.end_s:.3f} s>"
@@ -114,20 +105,14 @@ class Broadcast:
     def timelines(self) -> dict[str, Timeline]:
         """What is listed, by the URL of playlists, where its place is known."""
         return {
-            url: self._without_lost(url, listing)
+            url: self._losses.marked(listing.timeline, listing.track or "video", url)
             for url, listing in self._listings.items()
             if listing.timeline is not None
         }
 
     def lost_before(self, track: TrackName, time_s: float) -> float:
         """How many segments in a row, up to ``time_s``, could not be had; inf: that one neither."""
-        if any(span.track == track and span.start_s == time_s for span in self._lost):
-            return math.inf
-        count = 0
-        for span in reversed(self._lost):
-            if span.track == track and abs(span.end_s - time_s) <= LOOKUP_TOLERANCE_S:
-                count, time_s = count + 1, span.start_s
-        return count
+        return self._losses.before(track, time_s)
 
     # --- what happens --------------------------------------------------------------
 
@@ -139,7 +124,7 @@ class Broadcast:
 
     def lose(self, want: Want, start_s: float) -> None:
         """A segment could be had nowhere from ``start_s`` on: it counts as a gap."""
-        self._lost.append(_Lost(want.track, want.playlist, start_s, want.end_s))
+        self._losses.add(want, start_s)
 
     def fail(self, url: str, now_s: float) -> None:
         """The playlist could not be had this time."""
@@ -350,22 +335,6 @@ class Broadcast:
         is_over = any(end_s + LOOKUP_TOLERANCE_S >= self.grid.end_s for end_s in ends_s)
         if is_over and self.grid.segments and not self.grid.is_ended:
             self.grid = Timeline(self.grid.segments)
-
-    def _without_lost(self, url: str, listing: Listing) -> Timeline:
-        timeline = listing.timeline
-        assert timeline is not None
-        # Sound may be listed by the playlist of the picture.
-        track = listing.track or "video"
-        spans = [span for span in self._lost if span.track == track or span.playlist == url]
-        if not spans:
-            return timeline
-        segments = [
-            replace(ref, is_gap=True)
-            if any(span.start_s <= (ref.start_s + ref.end_s) / 2 < span.end_s for span in spans)
-            else ref
-            for ref in timeline.segments
-        ]
-        return Timeline(segments, is_ended=timeline.is_ended)
 
     def _note_parts(self, playlist: MediaPlaylist) -> None:
         if playlist.has_parts and not self._has_noted_parts:
