@@ -12,13 +12,14 @@ This module knows nothing of requests or buffers, and never reads a clock.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from player.playback.actions import TrackName, Want
 from player.playback.following import SKIP_DIRECTIVE, News, hold_back_s, join
 from player.playback.listing import Listing
 from player.playback.losses import Losses
-from player.playback.placing import Placed, place
+from player.playback.placing import MOST_APART_S, SURE, By, Placed, place
 from player.playback.requests import INSTANT_S
 from player.playback.timeline import (
     LOOKUP_TOLERANCE_S,
@@ -143,7 +144,10 @@ class Broadcast:
             timeline_of(playlist, url=url)  # what cannot be used is refused before it counts
         listing = self._listings.setdefault(want.url, Listing(want.track, url))
         listing.url, known = url, listing.playlist
+        age_s = now_s - listing.follower.changed_s
         news = listing.follower.take(playlist, asked_s=asked_s, now_s=now_s)
+        if news.kind == "moved" and listing.unseen_s > age_s + MOST_APART_S:
+            news = News("restarted")  # nobody can have made so many meanwhile
         if news.kind == "first":
             listing.first_number, listing.count = -playlist.media_sequence, self._counts
         elif news.kind == "restarted" and known is not None:
@@ -180,8 +184,23 @@ class Broadcast:
         if leader is None or not leader.playlist or not leader.playlist.duration_s > 0:
             return False
         if leader.timeline is None:
-            return leader.has_more
+            self._leave_behind(time_s)
+            return leader.has_more_than(self._passed(leader))
         return leader.timeline.segments[0].start_s > time_s + LOOKUP_TOLERANCE_S
+
+    def _leave_behind(self, time_s: float) -> None:
+        for listing in self._listings.values():
+            listing.leave_behind(time_s)
+
+    def _passed(self, listing: Listing) -> float:
+        """The highest number of what was left behind, in ``listing`` or beside it.
+
+        A playlist that stands still has lower numbers. One that grows, though, counts otherwise.
+        """
+        if listing.follower.is_growing:
+            return listing.passed
+        alike = (each for each in self._listings.values() if each.count == listing.count)
+        return max(each.passed for each in alike if each.track != "audio")
 
     def _has_sound_later(self, at_s: float, ahead_s: float, sound_from_s: float) -> bool:
         """Whether sound leaves its window as pictures come, so that only joining again helps."""
@@ -198,9 +217,8 @@ class Broadcast:
         assert leader is not None
         playlist = leader.playlist
         assert playlist is not None
-        for listing in self._listings.values():
-            listing.leave_behind(at_s)
-        joined = join(playlist, ahead_s=ahead_s, delay_s=self._delay_s, passed=leader.passed)
+        self._leave_behind(at_s)
+        joined = join(playlist, ahead_s=ahead_s, delay_s=self._delay_s, passed=self._passed(leader))
         before_s = sum(segment.duration_s for segment in playlist.segments[: joined.at])
         if at_s > 0:
             self.notes.append(
@@ -222,12 +240,12 @@ class Broadcast:
 
     def _move_all(self, leader: Listing, start_s: float) -> None:
         """``leader`` begins at ``start_s``, and what lies beside it goes with it."""
-        was_s = next(iter(leader.starts_s.values()), None)
+        timeline = leader.timeline
         for listing in self._listings.values():
-            if was_s is None:
+            if timeline is None:
                 listing.lose_place()
             elif listing is not leader:
-                listing.move(start_s - was_s)
+                listing.move(start_s - timeline.segments[0].start_s)
         leader.put(start_s)
 
     def _count_anew(self, listing: Listing, known: MediaPlaylist) -> None:
@@ -242,18 +260,14 @@ class Broadcast:
             )
 
     def _update_place(self, listing: Listing, news: News) -> None:
-        if news.kind == "moved":
-            listing.leap()
-        if news.kind == "moved" and listing is self._leader:
-            # Its numbers still count, so another playlist may tell where it lies now.
-            self._leader = next(iter(self._placed()), listing)
-        if listing.starts_s:
+        if listing.starts_s and news.kind != "moved":
             listing.put(listing.goes_on_s)
         else:
             self._put_beside(listing)
         if listing.track == "audio":
             return
-        if listing.timeline is None and not listing.has_more and self._leader is not None:
+        is_known = listing.timeline is not None or self._leader is None
+        if not is_known and not listing.has_more_than(self._passed(listing)):
             return  # what it lists was played
         self._leader, self._news = listing, news
         if listing.timeline is not None:
@@ -264,28 +278,27 @@ class Broadcast:
         self._end_grid()
 
     def _placed(self) -> list[Listing]:
-        """Of the pictures' playlists those whose place is known, as they arrived, newest first."""
+        """Of the pictures' playlists those whose place is known: the leader, then the newest."""
         placed = (
             listing
             for listing in self._listings.values()
             if listing.track != "audio" and listing.timeline is not None
         )
-        return sorted(placed, key=lambda listing: -listing.follower.arrived_s)
+        return sorted(placed, key=lambda each: (each is not self._leader, -each.follower.arrived_s))
 
     def _put_beside(self, listing: Listing) -> None:
         """Find the place of a playlist beside the leader's or another's, if both tell."""
-        leader = self._leader
-        if leader is None or leader is listing or leader.timeline is None:
+        others = [each for each in self._placed() if each is not listing]
+        placed = self._place_beside(listing, others, SURE)
+        if placed is None and listing.starts_s:  # its own numbers tell
+            listing.put(listing.goes_on_s)
             return
-        apart_s = abs(listing.follower.arrived_s - leader.follower.arrived_s)
-        have_ended = listing.follower.has_ended and leader.follower.has_ended
-        end_together = have_ended or apart_s < leader.follower.target_s
-        # Numbers may be of the count of an older playlist, which tells more than the end.
-        others = [each for each in self._placed() if each is not leader and each is not listing]
-        found = (self._place_beside(listing, each) for each in (leader, *others))
-        placed = next(filter(None, found), None)
-        if placed is None and end_together:
-            placed = self._place_beside(listing, leader, end_together=True)
+        placed = placed or self._place_beside(listing, others, ("distance",))
+        if placed is None and others and others[0] is self._leader:
+            apart_s = abs(listing.follower.arrived_s - others[0].follower.arrived_s)
+            have_ended = listing.follower.has_ended and others[0].follower.has_ended
+            if have_ended or apart_s < others[0].follower.target_s:
+                placed = self._place_beside(listing, others[:1], ("end",))
         if placed is None:
             return
         listing.put(placed.start_s)
@@ -296,21 +309,20 @@ class Broadcast:
             )
 
     def _place_beside(
-        self, listing: Listing, other: Listing, *, end_together: bool = False
+        self, listing: Listing, others: Sequence[Listing], rules: Sequence[By]
     ) -> Placed | None:
-        playlist, beside = listing.playlist, other.playlist
-        if playlist is None or not playlist.segments or beside is None or not beside.segments:
-            return None
-        placed = place(
-            playlist,
-            beside,
-            list(other.starts_s.values()),
-            end_together=end_together,
-            count_together=listing.count == other.count,
-        )
-        if placed is None or listing.cannot_be_at(placed.start_s, self.joined_s):
-            return None
-        return placed
+        """Where ``listing`` lies beside the first of the others that tells."""
+        playlist = listing.playlist
+        for other in others:
+            beside = other.playlist
+            if not playlist or not playlist.segments or not beside or not beside.segments:
+                continue
+            starts_s = list(other.starts_s.values())
+            is_same = listing.count == other.count
+            placed = place(playlist, beside, starts_s, rules=rules, count_together=is_same)
+            if placed is not None and not listing.cannot_be_at(placed.start_s, self.joined_s):
+                return placed
+        return None
 
     def _extend_grid(self, listing: Listing, from_s: float) -> None:
         """Tell the presentation in what ``listing`` has beyond ``from_s``."""

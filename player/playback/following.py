@@ -31,6 +31,9 @@ SKIP_DIRECTIVE = "_HLS_skip=YES"
 OLDEST_FOR_DELTA = 0.5
 """Share of CAN-SKIP-UNTIL: an older version cannot be brought up to date by a delta (6.3.7)."""
 
+GROWING_TARGETS = 3.0
+"""Target durations between two versions within which news show that a playlist grows by itself."""
+
 Kind = Literal["first", "grown", "same", "older", "moved", "restarted", "unfit"]
 """grown: more segments, or the end. older: a version from before the known one, as a cache may
 send. moved: so much newer that segments between the two were never seen. restarted: the server
@@ -216,6 +219,8 @@ class Follower:
         self._has_news = False
         self._is_asked = False
         self._may_skip = True
+        self.is_growing = False
+        """Whether the newest version had news beside one that was not much older."""
 
     def __repr__(self) -> str:
         end = "nothing" if self.playlist is None else f"up to {end_sequence(self.playlist)}"
@@ -274,6 +279,8 @@ class Follower:
             return News("unfit")
         news = compare(self.playlist, whole)
         self._has_news = news.kind not in ("same", "older")
+        age_s = now_s - self._arrived_s
+        self.is_growing = self._has_news and age_s < GROWING_TARGETS * target_s(whole)
         if news.kind != "older":
             self._arrived_s = now_s
             self.playlist = whole

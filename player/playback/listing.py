@@ -41,19 +41,15 @@ class Listing:
     passed: float = -math.inf
     """The highest media sequence number of what playback has left behind."""
 
-    not_before_s: float = -math.inf
-    """Where it lies at least, where nothing else tells its place."""
-
     @property
     def playlist(self) -> MediaPlaylist | None:
         """The newest version."""
         return self.follower.playlist
 
-    @property
-    def has_more(self) -> bool:
-        """Whether it lists something that playback has not left behind."""
+    def has_more_than(self, passed: float) -> bool:
+        """Whether it lists something of a higher number."""
         listed = () if self.playlist is None else self.playlist.segments
-        return any(each.sequence > self.passed and each.duration_s > 0 for each in listed)
+        return any(each.sequence > passed and each.duration_s > 0 for each in listed)
 
     @property
     def goes_on_s(self) -> float:
@@ -63,12 +59,21 @@ class Listing:
             if segment.sequence in self.starts_s:
                 return self.starts_s[segment.sequence] - offset_s
             offset_s += segment.duration_s
-        # It begins where the version before ended.
-        return 0.0 if self.timeline is None else self.timeline.end_s
+        # It begins where the version before ended, or behind what came and went unseen.
+        return 0.0 if self.timeline is None else self.timeline.end_s + self.unseen_s
+
+    @property
+    def unseen_s(self) -> float:
+        """About how long that was, at the usual length of segments."""
+        segments = () if self.playlist is None else self.playlist.segments
+        if not segments or not self.starts_s or self.timeline is None:
+            return 0.0
+        missed = segments[0].sequence - max(self.starts_s) - 1
+        return max(missed, 0) * float(self.timeline.durations_s.mean())
 
     def put(self, start_s: float) -> None:
         """Its first segment begins at ``start_s``."""
-        playlist, self.not_before_s = self.playlist, -math.inf
+        playlist = self.playlist
         assert playlist is not None
         starts = accumulate((s.duration_s for s in playlist.segments), initial=start_s)
         numbers = (segment.sequence for segment in playlist.segments)
@@ -81,7 +86,6 @@ class Listing:
 
     def move(self, by_s: float) -> None:
         """It lies later than was known."""
-        self.not_before_s += by_s
         if self.starts_s:
             self.put(next(iter(self.starts_s.values())) + by_s)
 
@@ -94,15 +98,7 @@ class Listing:
 
     def lose_place(self) -> None:
         """Where it lies is not known any more."""
-        self.starts_s, self.timeline, self.not_before_s = {}, None, -math.inf
-
-    def leap(self) -> None:
-        """Segments came and went unseen: it lies behind what it listed, and one at least."""
-        behind_s = self.not_before_s
-        if self.timeline is not None:
-            behind_s = self.timeline.end_s + float(self.timeline.durations_s.min())
-        self.lose_place()
-        self.not_before_s = behind_s
+        self.starts_s, self.timeline = {}, None
 
     def leave_behind(self, time_s: float) -> None:
         """What lies before ``time_s`` is not played any more, wherever it may be put later."""
@@ -117,8 +113,10 @@ class Listing:
     def cannot_be_at(self, start_s: float, joined_s: float) -> bool:
         """Whether, put at ``start_s``, it would lie ahead with what was left behind, or before."""
         assert self.playlist is not None
-        if start_s < self.not_before_s - LOOKUP_TOLERANCE_S:
-            return True
+        if self.timeline is not None:  # of the version before
+            unseen_s = float(self.timeline.durations_s.min()) if self.unseen_s else 0.0
+            if start_s < self.timeline.end_s + unseen_s - LOOKUP_TOLERANCE_S:
+                return True
         segments = self.playlist.segments
         behind_s = sum(each.duration_s for each in segments if each.sequence <= self.passed)
         return behind_s > 0 and start_s + behind_s > joined_s + LOOKUP_TOLERANCE_S

@@ -18,9 +18,15 @@ from transcode.playlist import MediaPlaylist
 SAME_LENGTH = 0.5
 """Segments of one number are the same media if their lengths differ by less than this share."""
 
-By = Literal["date", "file", "discontinuity", "sequence", "end"]
+MOST_APART_S = 60.0
+"""Numbers are of one count if so much at most lies between them, which nobody has seen."""
 
-COUNTED: tuple[By, ...] = ("discontinuity", "sequence")
+By = Literal["date", "file", "discontinuity", "sequence", "distance", "end"]
+
+SURE: tuple[By, ...] = ("date", "file", "discontinuity", "sequence")
+"""What playlists have in common."""
+
+COUNTED: tuple[By, ...] = ("discontinuity", "sequence", "distance")
 """What tells nothing once a server has counted anew."""
 
 
@@ -38,7 +44,7 @@ def place(
     beside: MediaPlaylist,
     beside_starts_s: Sequence[float],
     *,
-    end_together: bool,
+    rules: Sequence[By],
     count_together: bool = True,
 ) -> Placed | None:
     """Put ``playlist`` on the timeline on which the segments ``beside`` it lie.
@@ -50,7 +56,8 @@ def place(
         playlist: A whole version.
         beside: Another playlist of the same stream, with a segment at least.
         beside_starts_s: Where each of its segments starts.
-        end_together: Both are of now, so that they end at about the same time.
+        rules: What is looked at, first to last. ``distance``: how many numbers are between the
+            two. ``end``: both are of now, so that they end at about the same time.
         count_together: Their server has not counted anew between the two.
 
     Returns:
@@ -59,19 +66,19 @@ def place(
     offsets = [0.0, *accumulate(s.duration_s for s in playlist.segments)]
     end_s = beside_starts_s[-1] + beside.segments[-1].duration_s
     slack_s = max(target_s(playlist), target_s(beside))
-    for by, find in _RULES.items():
+    for by in rules:
         if by in COUNTED and not count_together:
             continue
-        found = find(playlist, beside, beside_starts_s)
+        found = _RULES[by](playlist, beside, beside_starts_s)
         if found is None:
             continue
         index, start_s = found
         first_s = start_s - offsets[index]
         # Clocks of two packagers may be hours apart; then the next rule knows better.
         ends_too_early = first_s + offsets[-1] < beside_starts_s[0] - slack_s
-        if first_s <= end_s + slack_s and not ends_too_early:
+        if by == "distance" or (first_s <= end_s + slack_s and not ends_too_early):
             return Placed(first_s, by)
-    return Placed(end_s - offsets[-1], "end") if end_together else None
+    return None
 
 
 def dates_s(playlist: MediaPlaylist) -> dict[int, float]:
@@ -169,7 +176,6 @@ def _discontinuities(playlist: MediaPlaylist) -> dict[int, int]:
 def _by_sequence(
     playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
 ) -> tuple[int, float] | None:
-    """By a number that both list, or by that of the last of one, after which the other begins."""
     by_number = {segment.sequence: index for index, segment in enumerate(beside.segments)}
     found = None
     for index, segment in enumerate(playlist.segments):
@@ -179,20 +185,28 @@ def _by_sequence(
         if not _are_alike(segment.duration_s, beside.segments[at].duration_s):
             return None
         found = (index, starts_s[at])
-    return found or _by_neighbour(playlist, beside, starts_s)
+    return found
 
 
-def _by_neighbour(
+def _by_distance(
     playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
 ) -> tuple[int, float] | None:
     if not _are_alike(target_s(playlist), target_s(beside)):
         return None
-    last, theirs = playlist.segments[-1], beside.segments[-1]
-    if playlist.segments[0].sequence == theirs.sequence + 1:
-        return 0, starts_s[-1] + theirs.duration_s
-    if last.sequence + 1 == beside.segments[0].sequence:
-        return len(playlist.segments), starts_s[0]
-    return None
+    ours, theirs = playlist.segments, beside.segments
+    ends_s = starts_s[-1] + theirs[-1].duration_s
+    usual_s = (ends_s - starts_s[0]) / len(theirs)
+    later_s = (ours[0].sequence - theirs[-1].sequence - 1) * usual_s
+    earlier_s = (theirs[0].sequence - ours[-1].sequence - 1) * usual_s
+    if not 0 <= max(later_s, earlier_s) <= MOST_APART_S:
+        return None
+    return (0, ends_s + later_s) if later_s >= 0 else (len(ours), starts_s[0] - earlier_s)
+
+
+def _by_end(
+    playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
+) -> tuple[int, float] | None:
+    return len(playlist.segments), starts_s[-1] + beside.segments[-1].duration_s
 
 
 def _are_alike(one_s: float, other_s: float) -> bool:
@@ -207,6 +221,8 @@ _RULES = {
     "file": _by_file,
     "discontinuity": _by_discontinuity,
     "sequence": _by_sequence,
+    "distance": _by_distance,
+    "end": _by_end,
 }
 
 

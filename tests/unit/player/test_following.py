@@ -14,7 +14,7 @@ from player.playback.following import (
     hold_back_s,
     join,
 )
-from player.playback.placing import dates_s, place
+from player.playback.placing import SURE, dates_s, place
 from transcode.playlist import (
     Key,
     Map,
@@ -257,7 +257,8 @@ VIDEO = window(100, 5)
 
 def beside_video(playlist: MediaPlaylist, video: MediaPlaylist) -> tuple[float, str] | None:
     """Where ``playlist`` lies beside five segments of 4 s."""
-    return place(playlist, video, [0.0, 4.0, 8.0, 12.0, 16.0], end_together=True)
+    rules = (*SURE, "distance", "end")
+    return place(playlist, video, [0.0, 4.0, 8.0, 12.0, 16.0], rules=rules)
 
 
 def test_playlists_lie_beside_each_other_by_date() -> None:
@@ -314,12 +315,19 @@ def test_a_file_that_is_listed_over_and_over_says_nothing() -> None:
     assert beside_video(both, slates) == (8.0, "sequence")
 
 
-@pytest.mark.parametrize(("first", "start_s"), [(105, 20.0), (97, -12.0)])
-def test_a_playlist_lies_beside_the_one_whose_numbers_it_goes_on_with(
-    first: int, start_s: float
+@pytest.mark.parametrize(
+    ("first", "placed"),
+    [
+        (105, (20.0, "distance")),
+        (97, (-12.0, "distance")),
+        (120, (80.0, "distance")),
+        (121, (8.0, "end")),  # more than a minute behind
+    ],
+)
+def test_playlists_without_a_common_number_lie_as_far_apart_as_their_numbers(
+    first: int, placed: tuple[float, str]
 ) -> None:
-    """Or the one that goes on with its own; they have no segment in common."""
-    assert beside_video(window(first, 3), VIDEO) == (start_s, "sequence")
+    assert beside_video(window(first, 3), VIDEO) == placed
 
 
 def test_numbers_of_segments_that_are_not_alike_say_nothing() -> None:
@@ -330,7 +338,7 @@ def test_numbers_of_segments_that_are_not_alike_say_nothing() -> None:
 
 def test_playlists_that_have_nothing_in_common_and_are_not_of_one_time_cannot_be_placed() -> None:
     later = window(200, 5)
-    assert place(later, VIDEO, [0.0, 4.0, 8.0, 12.0, 16.0], end_together=False) is None
+    assert place(later, VIDEO, [0.0, 4.0, 8.0, 12.0, 16.0], rules=SURE) is None
 
 
 def test_dates_hold_on_until_a_discontinuity() -> None:
