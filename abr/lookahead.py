@@ -80,6 +80,8 @@ class Lookahead(NamedTuple):
     trail: FloatArray
     """For each depth: the rung being tried, and the buffer, stalled time, sum of rates and
     sum of changes before it, shape (H, 5)."""
+    bounds: FloatArray
+    """For each depth, upper bounds of the plans that go on with each rung, shape (H, R)."""
     plan: FloatArray
     """The best plan found, shape (H,)."""
 
@@ -112,6 +114,7 @@ def lookahead_start(
         priced=np.zeros((len(multiples) * (horizon + 1), rungs)),
         credits=np.zeros(horizon + 1),
         trail=np.zeros((horizon, 5)),
+        bounds=np.zeros((horizon, rungs)),
         plan=np.zeros(horizon),
     )
     _fill_bounds(room, room.at_once_s, horizon, 0.0, room.free, 0)
@@ -254,45 +257,72 @@ def _search(
 
     ``needed`` is the utility of a plan that is known.
     """
-    rungs, unplanned, width = len(room.kbps), len(room.media_s) - depth, len(room.media_s) + 1
-    stall_weight, switch_weight = room.weights[STALL], room.weights[SWITCH]
-    trail, best = room.trail, -math.inf
+    rungs, trail, best = len(room.kbps), room.trail, -math.inf
     room.plan[0] = 0.0  # where no utility is a number
     d, rung, before = 0, rungs, last_rung
     level_s, stall_s, rate_sum, change_sum = buffer_s, 0.0, 0.0, 0.0
-    while d > 0 or rung > 0:
-        if rung == 0:
-            d -= 1
-            rung, level_s, stall_s = int(trail[d, 0]), trail[d, 1], trail[d, 2]
-            rate_sum, change_sum = trail[d, 3], trail[d, 4]
-            before = int(trail[d - 1, 0]) if d > 0 else last_rung
-            continue
+    while d >= 0:
+        if rung == rungs:
+            _bound(room, download_s, depth, d, before, level_s, stall_s, rate_sum, change_sum)
         rung -= 1
-        after_s, stalled_s = level_s - download_s[d, rung], stall_s
-        if after_s < 0:
-            stalled_s -= after_s
-            after_s = 0.0
-        after_s += room.media_s[d]
-        rates = rate_sum + room.kbps[rung]
-        changes = change_sum + abs(room.kbps[rung] - room.kbps[before])
-        sure = (rates - switch_weight * changes) * 1e-3 - stall_weight * stalled_s
-        rest = room.free[unplanned + d + 1, rung]
-        for p in range(len(room.prices)):
-            credit = room.prices[p] * (after_s + room.credits[d + 1])
-            rest = min(rest, room.priced[p * width + d + 1, rung] + credit)
-        scale = 1 + abs(needed) + abs(sure) + stall_weight * (stalled_s + after_s)
-        if sure + rest < needed - _ROUNDING * scale:
+        while rung >= 0 and room.bounds[d, rung] < needed - _ROUNDING * abs(needed):
+            rung -= 1
+        if rung < 0:
+            d -= 1
+            if d >= 0:
+                rung, level_s, stall_s = int(trail[d, 0]), trail[d, 1], trail[d, 2]
+                rate_sum, change_sum = trail[d, 3], trail[d, 4]
+                before = int(trail[d - 1, 0]) if d > 0 else last_rung
             continue
-        trail[d, 0] = rung
-        if d == depth - 1:
-            utility = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
+        trail[d, 0], trail[d, 1], trail[d, 2] = rung, level_s, stall_s
+        trail[d, 3], trail[d, 4] = rate_sum, change_sum
+        level_s -= download_s[d, rung]
+        if level_s < 0:
+            stall_s -= level_s
+            level_s = 0.0
+        level_s += room.media_s[d]
+        rate_sum += room.kbps[rung]
+        change_sum += abs(room.kbps[rung] - room.kbps[before])
+        if d + 1 == depth:
+            utility = rate_sum / 1000 - room.weights[STALL] * stall_s
+            utility -= room.weights[SWITCH] * (change_sum / 1000)
             if utility > best:
                 best = utility
                 needed = max(needed, best)
                 for i in range(depth):
                     room.plan[i] = trail[i, 0]
-            continue
-        trail[d, 1], trail[d, 2], trail[d, 3], trail[d, 4] = level_s, stall_s, rate_sum, change_sum
-        d, before, rung = d + 1, rung, rungs
-        level_s, stall_s, rate_sum, change_sum = after_s, stalled_s, rates, changes
+            level_s, stall_s = trail[d, 1], trail[d, 2]
+            rate_sum, change_sum = trail[d, 3], trail[d, 4]
+        else:
+            d, before, rung = d + 1, rung, rungs
     return int(room.plan[0])
+
+
+def _bound(
+    room: Lookahead,
+    download_s: FloatArray,
+    depth: int,
+    d: int,
+    before: int,
+    level_s: float,
+    stall_s: float,
+    rate_sum: float,
+    change_sum: float,
+) -> None:
+    """Fill in ``bounds`` of plans that go on with each rung, ``d`` segments ahead, and rounding."""
+    horizon, stall_weight = len(room.media_s), room.weights[STALL]
+    for rung in range(len(room.kbps)):
+        after_s, stalled_s = level_s - download_s[d, rung], stall_s
+        if after_s < 0:
+            stalled_s -= after_s
+            after_s = 0.0
+        after_s += room.media_s[d]
+        changes = change_sum + abs(room.kbps[rung] - room.kbps[before])
+        sure = (rate_sum + room.kbps[rung] - room.weights[SWITCH] * changes) * 1e-3
+        sure -= stall_weight * stalled_s
+        rest = room.free[horizon - depth + d + 1, rung]
+        for p in range(len(room.prices)):
+            credit = room.prices[p] * (after_s + room.credits[d + 1])
+            rest = min(rest, room.priced[p * (horizon + 1) + d + 1, rung] + credit)
+        scale = 1 + abs(sure) + stall_weight * (stalled_s + after_s)
+        room.bounds[d, rung] = sure + rest + _ROUNDING * scale
