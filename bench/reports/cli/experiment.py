@@ -203,8 +203,8 @@ def compare(
 
     Each is a folder of results; every algorithm that both have is compared, over the
     sessions that both played to their end. A candidate that failed sessions the base
-    played is worse. Equal algorithms are called worse in at most one comparison of
-    twenty, however many figures are tested.
+    played is worse. Equal algorithms are called worse or better in at most one
+    comparison of twenty, however many figures are tested.
 
     \b
     Examples:
