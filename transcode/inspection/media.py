@@ -6,7 +6,8 @@ import struct
 
 from abr.errors import MediaError
 from transcode.inspection.facts import InitFacts, SegmentFacts, TrackFacts
-from transcode.inspection.isomedia import read_fragments, read_init
+from transcode.inspection.isofragments import read_fragments
+from transcode.inspection.isomedia import read_init
 from transcode.inspection.transport import read_packed_audio, read_transport
 from transcode.inspection.webvtt import read_webvtt
 from transcode.media.packets import PACKET_BYTES

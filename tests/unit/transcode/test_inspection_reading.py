@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from abr.errors import MediaError, PlaylistError
 from transcode.inspection.bits import level_needed, read_sps
 from transcode.inspection.facts import SegmentFacts
-from transcode.inspection.isomedia import read_fragments, read_init
+from transcode.inspection.isofragments import read_fragments
+from transcode.inspection.isomedia import read_init
 from transcode.inspection.listed import ListedMedia, ListedMultivariant, read_listed
 from transcode.inspection.media import container_of, read_segment
 from transcode.inspection.transport import read_packed_audio, read_transport
