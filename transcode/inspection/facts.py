@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from transcode.inspection.bits import Sps
-from transcode.inspection.listed import (
+from transcode.inspection.playlists import (
     ListedMap,
     ListedMedia,
     ListedMultivariant,

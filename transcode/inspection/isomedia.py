@@ -1,9 +1,10 @@
 """Initialisation sections of anyone's fragmented MP4, as facts.
 
-Several tracks, encrypted sample entries: what other packagers write. Sizes are checked before they are used; whatever is wrong becomes a ``MediaError``.
+Several tracks, encrypted sample entries: what other packagers write. Sizes are checked before
+they are used; whatever is wrong becomes a ``MediaError``.
 
-Source: ISO/IEC 14496-12:2022, 8.8 (defaults of fragments), 8.6.6 (edit lists); ISO/IEC 23001-7 (encryption);
-ISO/IEC 14496-15 (avcC, hvcC); RFC 6381 and the codecs' own registrations for names.
+Source: ISO/IEC 14496-12:2022, 8.8 (defaults of fragments), 8.6.6 (edit lists); ISO/IEC 23001-7
+(encryption); ISO/IEC 14496-15 (avcC, hvcC); RFC 6381 and the codecs' own registrations for names.
 """
 
 from __future__ import annotations

@@ -29,13 +29,8 @@ from transcode.inspection.facts import (
     Unusable,
     VariantFacts,
 )
-from transcode.inspection.listed import (
-    Listed,
-    ListedMedia,
-    ListedMultivariant,
-    ListedVariant,
-    read_listed,
-)
+from transcode.inspection.listed import read_listed
+from transcode.inspection.playlists import Listed, ListedMedia, ListedMultivariant, ListedVariant
 from transcode.packaging.layout import PLAYLIST
 from transcode.playlist.variables import query_of
 from transcode.quality import QualityFacts

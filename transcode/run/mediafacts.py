@@ -18,8 +18,8 @@ from abr.errors import MediaError, PlaylistError
 from transcode.encryption import decrypt
 from transcode.inspection.facts import Delivery, InitFacts, MediaFacts, SegmentFacts, init_key
 from transcode.inspection.isomedia import read_init
-from transcode.inspection.listed import ListedKey, ListedMap, ListedMedia, ListedSegment
 from transcode.inspection.media import container_of, read_segment
+from transcode.inspection.playlists import ListedKey, ListedMap, ListedMedia, ListedSegment
 from transcode.inspection.transport import without_tag
 from transcode.playlist.model import ByteRange
 from transcode.run.decoding import decode_alone

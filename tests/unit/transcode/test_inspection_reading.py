@@ -13,8 +13,9 @@ from transcode.inspection.bits import level_needed, read_sps
 from transcode.inspection.facts import SegmentFacts
 from transcode.inspection.isofragments import read_fragments
 from transcode.inspection.isomedia import read_init
-from transcode.inspection.listed import ListedMedia, ListedMultivariant, read_listed
+from transcode.inspection.listed import read_listed
 from transcode.inspection.media import container_of, read_segment
+from transcode.inspection.playlists import ListedMedia, ListedMultivariant
 from transcode.inspection.transport import read_packed_audio, read_transport
 from transcode.inspection.webvtt import read_webvtt
 from transcode.media.adts import read_adts

@@ -23,8 +23,9 @@ from transcode.inspection.facts import (
     init_key,
 )
 from transcode.inspection.judge import chosen, judge
-from transcode.inspection.listed import ListedMedia, ListedMultivariant, read_listed
+from transcode.inspection.listed import read_listed
 from transcode.inspection.picture import draw, page
+from transcode.inspection.playlists import ListedMedia, ListedMultivariant
 from transcode.inspection.report import data_of, summary, text_of
 from transcode.inspection.rules import RULES
 from transcode.inspection.rules.rates import mean_bps, peak_bps

@@ -19,7 +19,8 @@ from transcode.inspection.facts import (
 )
 from transcode.inspection.frames import read_frames
 from transcode.inspection.judge import judge
-from transcode.inspection.listed import ListedMultivariant, read_listed
+from transcode.inspection.listed import read_listed
+from transcode.inspection.playlists import ListedMultivariant
 from transcode.media.codecs import aac_configuration
 from transcode.media.hevcslices import sei_types
 

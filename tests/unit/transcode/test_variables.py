@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import PlaylistError
-from transcode.inspection.listed import ListedMedia, read_listed
+from transcode.inspection.listed import read_listed
+from transcode.inspection.playlists import ListedMedia
 from transcode.playlist.variables import MOST_CHARACTERS, expand, query_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transcode.inspection.facts import MediaFacts, PackageFacts
-from transcode.inspection.listed import ListedKey
+from transcode.inspection.playlists import ListedKey
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 
 METHODS = ("AES-128", "SAMPLE-AES", "SAMPLE-AES-CTR")

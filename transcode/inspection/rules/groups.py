@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from transcode.inspection.facts import PackageFacts
-from transcode.inspection.listed import ListedRendition
+from transcode.inspection.playlists import ListedRendition
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 
 _TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")

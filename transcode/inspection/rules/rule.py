@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from transcode.inspection.facts import PackageFacts
-from transcode.inspection.listed import ListedVariant
+from transcode.inspection.playlists import ListedVariant
 
 Severity = Literal["violation", "warning", "note"]
 Needs = Literal["playlists", "sizes", "media", "decode"]
