@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,13 +16,13 @@ import click
 
 from abr.errors import AlgorithmError, InputError, MissingFileError, PlaybackError
 from abr.shell import note, one_line
+from bench.experiments.progress import showing_progress
 from player.batch.simulators import PRESETS
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Block, Experiment, Run
     from bench.experiments.failures import Failures
     from bench.experiments.files import Form
-    from bench.experiments.pace import Pace
     from bench.experiments.planfile import Plan
     from bench.experiments.run.pool import Opener
 
@@ -31,9 +30,6 @@ Bodies = Mapping[str, bytes]
 """Rows of runs as lines of JSON, by id."""
 Errors = Mapping[str, str]
 """Errors of failed runs, by id."""
-
-SAYS_EVERY_S = 10.0
-"""Interval between lines of progress where there is no terminal."""
 
 
 class _Workers(NamedTuple):
@@ -206,7 +202,7 @@ def _play(
     )
     played: dict[str, bytes] = {}
     failures: dict[str, str] = {}
-    with _progress(todo) as advance:
+    with showing_progress(todo) as advance:
         for outcome in outcomes(load, opener=workers.opener, workers=workers.at_a_time):
             job = todo[outcome.index]
             if outcome.result is None:
@@ -331,49 +327,6 @@ def _decision_times(
 
 def _labels(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(each.contender.label for each in runs))
-
-
-@contextlib.contextmanager
-def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
-    """Show progress: a bar on a terminal, else a line now and then."""
-    from bench.experiments.pace import Pace
-
-    pace = Pace(todo, time.monotonic())
-    if not sys.stderr.isatty():
-        yield _print_progress(pace)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (
-        TextColumn("sessions"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=pace.total, left="")
-
-        def advance(run: Run) -> None:
-            now_s = time.monotonic()
-            pace.add(run, now_s)
-            bar.update(task, completed=pace.sessions, left=pace.left(now_s))
-
-        yield advance
-
-
-def _print_progress(pace: Pace) -> Callable[[Run], None]:
-    said_s = pace.start_s
-
-    def advance(run: Run) -> None:
-        nonlocal said_s
-        now_s = time.monotonic()
-        pace.add(run, now_s)
-        if now_s - said_s >= SAYS_EVERY_S and pace.sessions < pace.total:
-            said_s = now_s
-            note(f"{pace.sessions} of {pace.total} sessions, {pace.left(now_s)}")
-
-    return advance
 
 
 @click.command("plan", short_help="Print a plan to start from, or check one.")
