@@ -12,7 +12,7 @@ import pytest
 
 from abr.errors import AbrError
 from tests import hlsrules, mp4facts
-from transcode.cli.transcode import summary
+from transcode.cli.outcome import summary
 from transcode.config import TranscodeConfig
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
