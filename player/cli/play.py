@@ -7,9 +7,10 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +32,7 @@ from player.cli.result import finish, keep, leave_behind
 
 if TYPE_CHECKING:
     from abr.log import SessionLog
+    from abr.qoe import Model
     from player.playback.session import PlaybackSession
 
 PROGRESS_EVERY_S = 0.2
@@ -93,6 +95,7 @@ PROGRESS_EVERY_S = 0.2
 @click.pass_context
 def play(
     ctx: click.Context,
+    /,
     url: str,
     trace_text: str | None,
     columns: str | None,
@@ -100,10 +103,6 @@ def play(
     header_texts: tuple[str, ...],
     user_agent: str | None,
     insecure: bool,
-    codecs: str | None,
-    language: str | None,
-    audio_group: str | None,
-    live_delay_s: float | None,
     cmcd_carriage: str | None,
     cmcd_version: str | None,
     session_id: str | None,
@@ -113,13 +112,10 @@ def play(
     after_path: Path | None,
     max_play_s: float | None,
     player: str | None,
-    rtt_ms: float | None,
-    max_buffer_s: float | None,
-    max_bitrate_mbps: float | None,
-    max_height: float | None,
     log_path: Path | None,
     qoe: tuple[str, ...],
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Play URL headless over HTTP in real time.
 
@@ -137,18 +133,7 @@ def play(
     from player.api import play as play_url
     from player.files import MediaFolder, check_writable
 
-    config = read_config(
-        ctx,
-        rtt_ms=rtt_ms,
-        max_buffer_s=max_buffer_s,
-        max_bitrate_mbps=max_bitrate_mbps,
-        max_height=max_height,
-        codecs=codecs,
-        language=language,
-        audio_group=audio_group,
-        live_delay_s=live_delay_s,
-        player=player,
-    )
+    config = read_config(ctx, player=player, **settings)
     headers = read_headers(header_texts, user_agent)
     cmcd = read_cmcd(
         cmcd_carriage, version=cmcd_version, session_id=session_id, content_id=content_id
@@ -160,26 +145,38 @@ def play(
     check_writable(log_path)
     models = find_qoes(qoe)
     progress = ProgressLine(max_play_s) if sys.stderr.isatty() else None
-    sink = MediaFolder(save_dir) if save_dir is not None else None
+    playing = partial(
+        play_url,
+        url,
+        trace=trace,
+        algorithm=chosen,
+        params=parameters,
+        config=config,
+        max_play_s=max_play_s or math.inf,
+        sink=MediaFolder(save_dir) if save_dir is not None else None,
+        headers=headers,
+        insecure=insecure,
+        cmcd=cmcd,
+    )
+    log = _play_to_end(playing, progress, log_path, as_json=as_json, models=models)
+    if log.provenance.get("shaper", {}).get("is_overloaded"):
+        note("this machine was too busy to shape the network faithfully; do not trust the figures")
+    finish(log, log_path, as_json=as_json, qoe=models)
+
+
+def _play_to_end(
+    playing: Callable[..., Coroutine[Any, Any, SessionLog]],
+    progress: ProgressLine | None,
+    log_path: Path | None,
+    *,
+    as_json: bool,
+    models: Sequence[Model],
+) -> SessionLog:
+    """The log of a playback; what there is of it is kept when it is interrupted."""
     ended: list[SessionLog] = []
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
-            log = run_async(
-                play_url(
-                    url,
-                    trace=trace,
-                    algorithm=chosen,
-                    params=parameters,
-                    config=config,
-                    max_play_s=max_play_s or math.inf,
-                    on_progress=progress,
-                    sink=sink,
-                    headers=headers,
-                    insecure=insecure,
-                    cmcd=cmcd,
-                    on_end=ended.append,
-                )
-            )
+            return run_async(playing(on_progress=progress, on_end=ended.append))
     except KeyboardInterrupt:
         clear(progress)
         for log in ended:
@@ -191,9 +188,6 @@ def play(
         raise
     finally:
         clear(progress)
-    if log.provenance.get("shaper", {}).get("is_overloaded"):
-        note("this machine was too busy to shape the network faithfully; do not trust the figures")
-    finish(log, log_path, as_json=as_json, qoe=models)
 
 
 def clear(progress: ProgressLine | None) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def simulate(
     ctx: click.Context,
+    /,
     package: Path | None,
     trace_text: str | None,
     columns: str | None,
@@ -81,10 +82,6 @@ def simulate(
     after_path: Path | None,
     max_play_s: float | None,
     player: str | None,
-    rtt_ms: float | None,
-    max_buffer_s: float | None,
-    max_bitrate_mbps: float | None,
-    max_height: float | None,
     log_path: Path | None,
     qoe: tuple[str, ...],
     as_json: bool,
@@ -93,6 +90,7 @@ def simulate(
     networks: tuple[str, ...],
     no_abandon: bool,
     engine: Engine,
+    **limits: Any,
 ) -> None:
     """Play PACKAGE over a trace on a virtual clock: the same player, no waiting.
 
@@ -115,14 +113,6 @@ def simulate(
                 "--preset takes --movie and --network instead of PACKAGE and --trace, and its "
                 "sessions have the scores of their simulator; `abr bench` takes any --qoe"
             )
-        settings = {
-            "max_buffer_s": max_buffer_s,
-            "max_play_s": max_play_s,
-            "rtt_s": None if rtt_ms is None else rtt_ms / 1000,
-            "max_bitrate_bps": None if max_bitrate_mbps is None else max_bitrate_mbps * 1e6,
-            "max_height": max_height,
-        }
-        params = begun_after(algorithms, params, after_path)
         simulate_preset(
             Wanted(
                 preset=preset,
@@ -130,9 +120,9 @@ def simulate(
                 networks=networks,
                 columns=columns,
                 algorithms=algorithms,
-                params=params,
+                params=begun_after(algorithms, params, after_path),
                 abandon=not no_abandon,
-                settings={name: value for name, value in settings.items() if value is not None},
+                settings=_settings_of(max_play_s=max_play_s, **limits),
                 engine=engine,
                 as_json=as_json,
             )
@@ -147,14 +137,7 @@ def simulate(
     from player.api import simulate as simulate_package
     from player.files import check_writable
 
-    config = read_config(
-        ctx,
-        rtt_ms=rtt_ms,
-        max_buffer_s=max_buffer_s,
-        max_bitrate_mbps=max_bitrate_mbps,
-        max_height=max_height,
-        player=player,
-    )
+    config = read_config(ctx, player=player, **limits)
     named = algorithm_for(ctx, algorithms[0], player)
     chosen, parameters = check_algorithm(named, begun_after([named], params, after_path))
     trace = read_trace(trace_text, columns)
@@ -170,3 +153,22 @@ def simulate(
             max_play_s=max_play_s or math.inf,
         )
     finish(log, log_path, as_json=as_json, qoe=models)
+
+
+def _settings_of(
+    *,
+    max_play_s: float | None,
+    rtt_ms: float | None,
+    max_buffer_s: float | None,
+    max_bitrate_mbps: float | None,
+    max_height: float | None,
+) -> dict[str, float]:
+    """What the command line says of a simulator's player, as simulators call it."""
+    settings = {
+        "max_buffer_s": max_buffer_s,
+        "max_play_s": max_play_s,
+        "rtt_s": None if rtt_ms is None else rtt_ms / 1000,
+        "max_bitrate_bps": None if max_bitrate_mbps is None else max_bitrate_mbps * 1e6,
+        "max_height": max_height,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
