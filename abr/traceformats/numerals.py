@@ -21,6 +21,7 @@ _PLAIN = re.compile(rf"[+-]?(?:\d+\.\d*|\.\d+){_EXPONENT}")
 _POINT = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\.\d*)?{_EXPONENT}")
 _COMMA = re.compile(rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:\.\d{{3}})+)?,\d+{_EXPONENT}")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+_TWO_POINTS = re.compile(r"\.\d+\.")
 ASK = "decimal=comma or decimal=point in --columns"
 
 
@@ -54,9 +55,8 @@ def write_points(
         TraceFormatError: the numbers leave it open, or contradict each other or ``decimal``.
     """
     at = sorted(set(places))
-    if decimal != "comma" and not any(
-        "," in row.fields[k] or row.fields[k].count(".") > 1 for row in rows for k in at
-    ):
+    every = "\n".join([row.fields[k] for row in rows for k in at])
+    if decimal != "comma" and "," not in every and not _TWO_POINTS.search(every):
         return list(rows), ()
     sign: Decimal | None = decimal
     notes: tuple[str, ...] = ()

@@ -16,7 +16,6 @@ import click
 
 from abr.errors import AlgorithmError, InputError, MissingFileError, PlaybackError
 from abr.shell import note, one_line
-from bench.experiments.progress import showing_progress
 from player.batch.simulators import PRESETS
 
 if TYPE_CHECKING:
@@ -189,6 +188,7 @@ def _play(
     from bench.experiments.results import split_block
     from bench.experiments.run.engine import run_block
     from bench.experiments.run.pool import Load, outcomes
+    from bench.experiments.run.progress import showing_progress
 
     todo = in_turns([each for each in runs if each.id not in there])
     if len(todo) < len(runs):
