@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.compilable import natural
 from abr.decision import Decision, Download, Observation, Rule
 from abr.media import FloatArray
 
@@ -74,23 +75,35 @@ def reservoir_s(params: Params, seen: Observation) -> float:
     lost_s, ahead_s = 0.0, 0.0
     segment = seen.segment
     while segment < len(seen.durations_s) and ahead_s < window_s:
-        media_s = seen.durations_s[segment]
-        lost_s += 8 * seen.sizes_bytes[0, segment] / seen.ladder_bps[0] - media_s
+        media_s = seen.durations_s[natural(segment)]
+        lost_s += 8 * seen.sizes_bytes[0, natural(segment)] / seen.ladder_bps[0] - media_s
         ahead_s += media_s
         segment += 1
     return min(max(lost_s, params.reservoir_min_s), params.reservoir_max_s * scale)
+
+
+def least_reservoir_s(params: Params, seen: Observation) -> float:
+    """What the reservoir is at least, whatever lies ahead."""
+    scale = seen.max_buffer_s / params.buffer_s
+    return min(params.reservoir_min_s, params.reservoir_max_s * scale)
 
 
 def rung_by_map(params: Params, protection_s: float, seen: Observation) -> tuple[int, int]:
     """The rung by the chunk map, and its reason code."""
     top = len(seen.ladder_bps) - 1
     upper_s = params.full_s * seen.max_buffer_s / params.buffer_s
+    # Looking ahead takes longest, so only where the reservoir decides.
+    if seen.buffer_s > upper_s:
+        return top, _ABOVE
+    if seen.buffer_s <= min(least_reservoir_s(params, seen) + protection_s, upper_s):
+        return 0, _RESERVOIR
     lower_s = min(reservoir_s(params, seen) + protection_s, upper_s)
     if seen.buffer_s <= lower_s:
         return 0, _RESERVOIR
     if seen.buffer_s >= upper_s:
         return top, _ABOVE
-    media_s = seen.durations_s[seen.segment]
+    segment = natural(seen.segment)
+    media_s = seen.durations_s[segment]
     # Section 5.2: the chunk map, linear between the mean sizes of the end rungs.
     part = (seen.buffer_s - lower_s) / (upper_s - lower_s)
     rate_bps = seen.ladder_bps[0] + part * (seen.ladder_bps[top] - seen.ladder_bps[0])
@@ -98,12 +111,12 @@ def rung_by_map(params: Params, protection_s: float, seen: Observation) -> tuple
     # Algorithm 1: keep the rung until the permitted size passes a neighbour's.
     last = max(seen.last_rung, 0)
     rung = last
-    if last < top and allowed_bytes >= seen.sizes_bytes[last + 1, seen.segment]:
-        while rung < top and seen.sizes_bytes[rung + 1, seen.segment] < allowed_bytes:
+    if last < top and allowed_bytes >= seen.sizes_bytes[natural(last + 1), segment]:
+        while rung < top and seen.sizes_bytes[natural(rung + 1), segment] < allowed_bytes:
             rung += 1
-    elif last > 0 and allowed_bytes <= seen.sizes_bytes[last - 1, seen.segment]:
+    elif last > 0 and allowed_bytes <= seen.sizes_bytes[natural(last - 1), segment]:
         rung = 0
-        while rung < last and seen.sizes_bytes[rung, seen.segment] <= allowed_bytes:
+        while rung < last and seen.sizes_bytes[natural(rung), segment] <= allowed_bytes:
             rung += 1
     return rung, _MAP
 

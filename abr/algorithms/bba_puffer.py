@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from abr.compilable import likely, natural
 from abr.decision import Decision, Observation, Rule
 from abr.media import FloatArray
 
@@ -42,26 +43,42 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung whose next segment is no larger than the buffer permits."""
-    smallest, largest = 0, 0
-    for rung in range(1, len(seen.ladder_bps)):
-        size_bytes = seen.sizes_bytes[rung, seen.segment]
-        if size_bytes < seen.sizes_bytes[smallest, seen.segment]:
-            smallest = rung
-        if size_bytes > seen.sizes_bytes[largest, seen.segment]:
-            largest = rung
     buffer_s = min(max(seen.buffer_s, 0.0), seen.max_buffer_s)
     if buffer_s >= params.upper * seen.max_buffer_s:
-        return Decision(largest, 0.0, _ABOVE)
+        return Decision(largest_version(seen), 0.0, _ABOVE)
     above_s = buffer_s - params.lower * seen.max_buffer_s
     if above_s <= 0:
-        return Decision(smallest, 0.0, _RESERVOIR)
-    min_bytes = seen.sizes_bytes[smallest, seen.segment]
-    span_bytes = seen.sizes_bytes[largest, seen.segment] - min_bytes
+        return Decision(smallest_version(seen), 0.0, _RESERVOIR)
+    smallest, segment = smallest_version(seen), natural(seen.segment)
+    min_bytes = seen.sizes_bytes[natural(smallest), segment]
+    span_bytes = seen.sizes_bytes[natural(largest_version(seen)), segment] - min_bytes
     slope = span_bytes / ((params.upper - params.lower) * seen.max_buffer_s)
     for rung in range(len(seen.ladder_bps) - 1, -1, -1):
-        if seen.sizes_bytes[rung, seen.segment] <= min_bytes + slope * above_s:
+        if seen.sizes_bytes[natural(rung), segment] <= min_bytes + slope * above_s:
             return Decision(rung, 0.0, _CUSHION)
     return Decision(smallest, 0.0, _CUSHION)
+
+
+def smallest_version(seen: Observation) -> int:
+    """The lowest rung of those whose next segment is the smallest."""
+    found, segment = 0, natural(seen.segment)
+    least_bytes = seen.sizes_bytes[0, segment]
+    for rung in range(1, len(seen.ladder_bps)):
+        size_bytes = seen.sizes_bytes[natural(rung), segment]
+        if not likely(size_bytes >= least_bytes):
+            found, least_bytes = rung, size_bytes
+    return found
+
+
+def largest_version(seen: Observation) -> int:
+    """The lowest rung of those whose next segment is the largest."""
+    found, segment = len(seen.ladder_bps) - 1, natural(seen.segment)
+    most_bytes = seen.sizes_bytes[natural(found), segment]
+    for rung in range(found - 1, -1, -1):
+        size_bytes = seen.sizes_bytes[natural(rung), segment]
+        if not likely(size_bytes < most_bytes):
+            found, most_bytes = rung, size_bytes
+    return found
 
 
 def make(**params: float) -> Rule:

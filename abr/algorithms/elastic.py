@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abr.algorithms.sustainable import highest_within
+from abr.algorithms.sustainable import highest_near, highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
 from abr.media import FloatArray
@@ -81,7 +81,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         state.integral[0] = max(integral, before)
         return Decision(0, 0.0, _LOWEST)
     state.integral[0] = integral
-    return Decision(highest_within(seen.ladder_bps, rate_bps), 0.0, _LAW)
+    return Decision(highest_near(seen.ladder_bps, rate_bps, seen.last_rung), 0.0, _LAW)
 
 
 def make(**params: float) -> Rule:

@@ -18,11 +18,14 @@ import math
 from typing import NamedTuple
 
 from abr.algorithms.sustainable import highest_within
+from abr.compilable import natural
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
 
 _NO_SAMPLE, _FITS, _NONE_FITS = 0, 1, 2
+_ROUNDING = 1e-12
+"""Far more than a product and a quotient are rounded by."""
 
 
 class Params(NamedTuple):
@@ -56,8 +59,14 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
     allowed_s = params.beta * seen.buffer_s
+    # Bits that surely arrive in time, and that surely do not; between them rounding decides.
+    surely_bits = allowed_s * throughput_bps * (1 - _ROUNDING)
+    hardly_bits = allowed_s * throughput_bps * (1 + _ROUNDING)
     for rung in range(len(seen.ladder_bps) - 1, -1, -1):
-        if 8 * seen.sizes_bytes[rung, seen.segment] / throughput_bps <= allowed_s:
+        bits = 8 * seen.sizes_bytes[natural(rung), natural(seen.segment)]
+        if bits <= surely_bits or (
+            not bits > hardly_bits and bits / throughput_bps <= allowed_s
+        ):
             return Decision(rung, 0.0, _FITS)
     return Decision(0, 0.0, _NONE_FITS)
 

@@ -24,7 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abr.algorithms.sustainable import highest_within
+from abr.algorithms.sustainable import highest_near, highest_within
+from abr.compilable import lifted, natural
 from abr.decision import Decision, Observation, Rule
 from abr.media import FloatArray
 
@@ -68,13 +69,13 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Estimate, smooth, quantize and schedule."""
     done = seen.downloads
-    media_s = seen.durations_s[seen.segment]
+    media_s = seen.durations_s[natural(seen.segment)]
     if len(done.end_s) == 0 or seen.last_rung < 0:
         return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
-    newest = len(done.end_s) - 1
-    elapsed_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
+    newest = natural(len(done.end_s) - 1)
+    elapsed_s = lifted(done.end_s[newest] - done.start_s[newest], 1e-9)
     throughput_bps = 8 * done.size_bytes[newest] / elapsed_s
-    since_s = max(seen.now_s - done.start_s[newest], elapsed_s)
+    since_s = lifted(seen.now_s - done.start_s[newest], elapsed_s)
     interval_s = max(state.rates[_PACE], since_s)
     # Step 1, estimating: update the share. Step 2, smoothing.
     if state.rates[_SMOOTH] <= 0:
@@ -89,16 +90,15 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     # Step 3, quantizing, with a dead zone between the two limits.
     last, reason = seen.last_rung, _STAY
     down_bps = smooth_bps - params.probe_bps
-    high = highest_within(seen.ladder_bps, down_bps - params.epsilon * smooth_bps)
-    low = highest_within(seen.ladder_bps, down_bps)
+    up_bps = down_bps - params.epsilon * smooth_bps
     rung = last
-    if last < high:
-        rung, reason = high, _UP
-    elif last > low:
-        rung, reason = low, _DOWN
+    if last + 1 < len(seen.ladder_bps) and seen.ladder_bps[natural(last + 1)] <= up_bps:
+        rung, reason = highest_near(seen.ladder_bps, up_bps, last), _UP
+    elif last > 0 and seen.ladder_bps[natural(last)] > down_bps:
+        rung, reason = highest_near(seen.ladder_bps, down_bps, last), _DOWN
     # Step 4, scheduling.
     wait_s = max(0.0, state.rates[_PACE] - since_s)
-    pace_s = seen.ladder_bps[rung] * media_s / smooth_bps
+    pace_s = seen.ladder_bps[natural(rung)] * media_s / smooth_bps
     pace_s += params.beta * (seen.buffer_s - params.buffer_min_s)
     state.rates[_PACE] = max(pace_s, 0.0)
     return Decision(rung, wait_s, reason)

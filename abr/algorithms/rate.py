@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from abr.algorithms.sustainable import highest_within
+from abr.algorithms.sustainable import highest_near, highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
@@ -54,9 +54,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     throughput_bps = mean_throughput_bps(seen.downloads, params.window, params.mean)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
-    rung = len(seen.ladder_bps) - 1
-    while rung > 0 and seen.ladder_bps[rung] > params.safety * throughput_bps:
-        rung -= 1
+    rung = highest_near(seen.ladder_bps, params.safety * throughput_bps, seen.last_rung)
     return Decision(rung, 0.0, _THROUGHPUT)
 
 

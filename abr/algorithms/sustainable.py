@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.compilable import natural
 from abr.decision import Decision, Download, Observation, Rule
 from abr.media import FloatArray
 
@@ -47,13 +48,23 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     if state.sums[_SECONDS] <= 0:
         return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     mean_bps = params.safety * state.sums[_BITS] / state.sums[_SECONDS]
-    return Decision(highest_within(seen.ladder_bps, mean_bps), 0.0, _MEAN)
+    return Decision(highest_near(seen.ladder_bps, mean_bps, seen.last_rung), 0.0, _MEAN)
 
 
 def highest_within(ladder_bps: FloatArray, limit_bps: float) -> int:
     """The highest rung of at most ``limit_bps``, or the lowest."""
     rung = 0
     while rung + 1 < len(ladder_bps) and ladder_bps[rung + 1] <= limit_bps:
+        rung += 1
+    return rung
+
+
+def highest_near(ladder_bps: FloatArray, limit_bps: float, rung: int) -> int:
+    """The same, looked for from ``rung`` on: soonest found where it is that one."""
+    rung = max(rung, 0)
+    while rung > 0 and not ladder_bps[natural(rung)] <= limit_bps:
+        rung -= 1
+    while rung + 1 < len(ladder_bps) and ladder_bps[natural(rung + 1)] <= limit_bps:
         rung += 1
     return rung
 
