@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from abr.algorithms.sustainable import highest_within
+from abr.compilable import lifted, natural
 from abr.decision import Decision, Downloads, Observation, Rule
 from abr.media import FloatArray
 
@@ -63,8 +64,9 @@ def exponential_mean_bps(done: Downloads, weight: float, window: int) -> float:
     """Mean throughput with weights falling geometrically with age; 0 if there are none."""
     total_bps, weights, share = 0.0, 0.0, weight
     newest = len(done.end_s) - 1
-    for i in range(newest, max(newest - window, -1), -1):
-        elapsed_s = max(done.end_s[i] - done.start_s[i], 1e-9)
+    for k in range(newest, max(newest - window, -1), -1):
+        i = natural(k)
+        elapsed_s = lifted(done.end_s[i] - done.start_s[i], 1e-9)
         total_bps += share * 8 * done.size_bytes[i] / elapsed_s
         weights += share
         share *= 1 - weight
@@ -80,13 +82,15 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     target_bps = mean_bps * (
         params.empty_factor + (params.full_factor - params.empty_factor) * fullness
     )
-    rung, reason = 0, _TARGET
-    while rung + 1 < len(seen.ladder_bps) and seen.ladder_bps[rung + 1] < target_bps:
-        rung += 1
     last = max(seen.last_rung, 0)
+    rung, reason = last, _TARGET
+    while rung > 0 and not seen.ladder_bps[natural(rung)] < target_bps:
+        rung -= 1
+    while rung + 1 < len(seen.ladder_bps) and seen.ladder_bps[natural(rung + 1)] < target_bps:
+        rung += 1
     if rung == last + 1:
         margin = _MARGIN - (rung + 1) * _MARGIN_PER_RUNG
-        if target_bps < margin * seen.ladder_bps[rung]:
+        if target_bps < margin * seen.ladder_bps[natural(rung)]:
             rung, reason = last, _HELD
     elif rung > last + params.most_up:
         rung, reason = last + params.most_up, _LIMITED
@@ -98,8 +102,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def rate_ahead_bps(params: Params, rung: int, seen: Observation) -> float:
     """Actual bit rate of the next segments at ``rung``."""
     bits, media_s = 0.0, 0.0
-    for i in range(seen.segment, min(seen.segment + params.ahead, len(seen.durations_s))):
-        bits += 8 * seen.sizes_bytes[rung, i]
+    for k in range(seen.segment, min(seen.segment + params.ahead, len(seen.durations_s))):
+        i = natural(k)
+        bits += 8 * seen.sizes_bytes[natural(rung), i]
         media_s += seen.durations_s[i]
     return bits / media_s
 

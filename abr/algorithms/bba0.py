@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from abr.compilable import likely
 from abr.decision import Decision, Observation, Rule
 from abr.media import FloatArray
 
 _RESERVOIR, _CUSHION, _ABOVE = 0, 1, 2
+_ROUNDING = 1e-9
+"""Far more than a product and a quotient below the number of rungs are rounded by."""
 
 
 class Params(NamedTuple):
@@ -45,7 +48,12 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(0, 0.0, _RESERVOIR)
     if above_s >= params.cushion_s:
         return Decision(top, 0.0, _ABOVE)
-    return Decision(int(top * above_s / params.cushion_s), 0.0, _CUSHION)
+    # A division would be waited for longest: rounding decides only close to a whole number.
+    near = top * above_s * (1 / params.cushion_s)
+    rung = int(near)
+    if not likely(near - rung > _ROUNDING) or not likely(rung + 1 - near > _ROUNDING):
+        rung = int(top * above_s / params.cushion_s)
+    return Decision(rung, 0.0, _CUSHION)
 
 
 def make(**params: float) -> Rule:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from abr.algorithms.sustainable import highest_near, highest_within
+from abr.compilable import natural
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
 from abr.media import FloatArray
@@ -65,13 +66,13 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     estimate_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if not estimate_bps > 0:
         return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
-    newest = len(seen.downloads.end_s) - 1
+    newest = natural(len(seen.downloads.end_s) - 1)
     elapsed_s = seen.downloads.end_s[newest] - seen.downloads.start_s[newest]
     before = state.integral[0]
     integral = before + elapsed_s * (seen.buffer_s - params.target_s)
     # The denominator of the control law, 1 - kp q - ki qi.
     denominator = 1 - params.kp * seen.buffer_s - params.ki * integral
-    top = len(seen.ladder_bps) - 1
+    top = natural(len(seen.ladder_bps) - 1)
     if denominator <= 0 or estimate_bps >= denominator * seen.ladder_bps[top]:
         # Anti-windup: beyond the ladder the integral may only move back.
         state.integral[0] = min(integral, before)

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from abr.algorithms.sustainable import highest_within
+from abr.algorithms.sustainable import highest_near, highest_within
+from abr.compilable import likely, natural
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
 from abr.media import FloatArray
@@ -68,11 +69,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     wait_s = scheduled_wait_s(params, seen)
     last = seen.last_rung
-    target = highest_within(seen.ladder_bps, params.safety * estimate_bps)
+    target = highest_near(seen.ladder_bps, params.safety * estimate_bps, last)
     reference, reason = last, _STAY
     if target < last:
         reference, reason = last - 1, _DOWN
-    elif target > last and segments_at(last, seen) >= last + 1:
+    elif target > last and has_stayed(last, last + 1, seen):
         reference, reason = last + 1, _UP
     if reference == last:
         return Decision(last, wait_s, _STAY)
@@ -86,13 +87,15 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     return Decision(reference, wait_s, reason)
 
 
-def segments_at(rung: int, seen: Observation) -> int:
-    """Number of most recent consecutive downloads at ``rung``."""
+def has_stayed(rung: int, least: int, seen: Observation) -> bool:
+    """Whether at least so many of the most recent downloads are at ``rung``."""
     rungs = seen.downloads.rung
-    count = 0
-    while count < len(rungs) and rungs[len(rungs) - 1 - count] == rung:
-        count += 1
-    return count
+    if len(rungs) < least:
+        return False
+    for k in range(len(rungs) - least, len(rungs)):
+        if rungs[natural(k)] != rung:
+            return False
+    return True
 
 
 def recent_switches(params: Params, seen: Observation) -> int:
@@ -100,8 +103,8 @@ def recent_switches(params: Params, seen: Observation) -> int:
     done = seen.downloads
     switches = 0
     i = len(done.rung) - 1
-    while i > 0 and done.start_s[i] > seen.now_s - params.switch_window_s:
-        if done.rung[i] != done.rung[i - 1]:
+    while i > 0 and done.start_s[natural(i)] > seen.now_s - params.switch_window_s:
+        if done.rung[natural(i)] != done.rung[natural(i - 1)]:
             switches += 1
         i -= 1
     return switches
@@ -109,8 +112,12 @@ def recent_switches(params: Params, seen: Observation) -> int:
 
 def scheduled_wait_s(params: Params, seen: Observation) -> float:
     """Time until the buffer falls to its target, which is within a segment of the nominal one."""
+    media_s = seen.durations_s[natural(seen.segment)]
+    # The target is at most a segment below the nominal one: seldom is there more to work out.
+    if likely(seen.buffer_s <= params.target_buffer_s - media_s):
+        return 0.0
     chance = ((seen.segment + 1) * _GOLDEN + params.seed * _GOLDEN * _GOLDEN) % 1.0
-    target_s = params.target_buffer_s + (2 * chance - 1) * seen.durations_s[seen.segment]
+    target_s = params.target_buffer_s + (2 * chance - 1) * media_s
     return float(max(0.0, seen.buffer_s - target_s))
 
 

@@ -18,7 +18,7 @@ import math
 from typing import NamedTuple
 
 from abr.algorithms.sustainable import highest_within
-from abr.compilable import natural
+from abr.compilable import likely, natural
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
@@ -64,9 +64,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     hardly_bits = allowed_s * throughput_bps * (1 + _ROUNDING)
     for rung in range(len(seen.ladder_bps) - 1, -1, -1):
         bits = 8 * seen.sizes_bytes[natural(rung), natural(seen.segment)]
-        if bits <= surely_bits or (
-            not bits > hardly_bits and bits / throughput_bps <= allowed_s
-        ):
+        if bits > hardly_bits:
+            continue
+        if likely(bits <= surely_bits) or bits / throughput_bps <= allowed_s:
             return Decision(rung, 0.0, _FITS)
     return Decision(0, 0.0, _NONE_FITS)
 

@@ -346,7 +346,7 @@ def out_for(
 
 def downloads_so_far(history: FloatArray, count: int) -> Downloads:
     """The first ``count`` columns of a history, as an algorithm sees them."""
-    known = history[:, :count]
+    known = history[:, : natural(count)]
     return Downloads(known[0], known[1], known[2], known[3], known[4], known[5])
 
 
