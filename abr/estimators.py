@@ -132,12 +132,12 @@ def harmonic_throughput_bps(downloads: Downloads, last: int) -> float:
     Source: Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic
     Adaptive Video Streaming over HTTP, SIGCOMM 2015, where it is taken over five downloads.
     """
-    inverse, count = 0.0, 0
-    for k in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+    inverse, known = 0.0, len(downloads.end_s)
+    first = max(known - last, 0)
+    for k in range(first, known):
         i = natural(k)
         inverse += (downloads.end_s[i] - downloads.start_s[i]) / (8 * downloads.size_bytes[i])
-        count += 1
-    return float(count / inverse) if inverse > 0 else math.nan
+    return float((known - first) / inverse) if inverse > 0 else math.nan
 
 
 def mean_throughput_bps(downloads: Downloads, last: int, mean: int) -> float:

@@ -90,12 +90,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def has_stayed(rung: int, least: int, seen: Observation) -> bool:
     """Whether at least so many of the most recent downloads are at ``rung``."""
     rungs = seen.downloads.rung
-    if len(rungs) < least:
-        return False
-    for k in range(len(rungs) - least, len(rungs)):
-        if rungs[natural(k)] != rung:
-            return False
-    return True
+    count = 0
+    while count < least and count < len(rungs) and rungs[natural(len(rungs) - 1 - count)] == rung:
+        count += 1
+    return count == least
 
 
 def recent_switches(params: Params, seen: Observation) -> int:

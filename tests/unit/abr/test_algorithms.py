@@ -71,6 +71,17 @@ def test_bba_0_is_linear_between_reservoir_and_cushion(buffer_s: float, rung: in
     assert begin(bba0.make(), PRESENTATION).choose(seen(buffer_s)).rung == rung
 
 
+@pytest.mark.parametrize("cushion_s", [0.7, 3.0, 7.3, 10.0])
+def test_bba_0_comes_to_what_the_division_gives(cushion_s: float) -> None:
+    """Where a rung begins, the last bit of the quotient decides."""
+    running = begin(bba0.make(reservoir_s=0.0, cushion_s=cushion_s), PRESENTATION)
+    for k in range(3):
+        buffer_s = math.nextafter(cushion_s * k / 3, 0)
+        for _ in range(3):
+            assert running.choose(seen(buffer_s)).rung == int(3 * buffer_s / cushion_s)
+            buffer_s = math.nextafter(buffer_s, math.inf)
+
+
 @pytest.mark.parametrize(
     ("throughput_bps", "latency_s", "rung"),
     # 0.9 T >= b without latency; with 1 s of it, 0.9 T must be b 4 / 3.

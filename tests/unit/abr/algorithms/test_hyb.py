@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from abr.algorithms import hyb
@@ -37,6 +39,12 @@ def test_beta_is_that_part() -> None:
 
 def test_when_nothing_fits_it_is_the_lowest_rung() -> None:
     assert chosen(0.0, 8.0) == (0, 2)
+
+
+def test_just_in_time_is_in_time() -> None:
+    """16 Mbit at 8 Mbit/s take the 2 s that are allowed; a bit of buffer less, and they do not."""
+    assert chosen(8.0, 8.0) == (2, 1)
+    assert chosen(math.nextafter(8.0, 0), 8.0) == (1, 1)
 
 
 def test_the_first_segment_is_of_the_lowest_rung() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from abr.algorithms import sustainable
@@ -31,3 +33,11 @@ def test_a_rung_of_just_the_mean_is_sustained(safety: float, rung: int) -> None:
 def test_safety_must_be_positive() -> None:
     with pytest.raises(ValueError, match="safety"):
         sustainable.make(safety=0)
+
+
+@pytest.mark.parametrize("limit_bps", [0.0, 1e6, 1.9e6, 2e6, 7.9e6, 8e6, 1e9, math.inf, math.nan])
+@pytest.mark.parametrize("rung", [-1, 0, 1, 2, 3])
+def test_from_any_rung_the_same_rung_is_found(rung: int, limit_bps: float) -> None:
+    ladder_bps = PRESENTATION.bitrates_bps
+    found = sustainable.highest_near(ladder_bps, limit_bps, rung)
+    assert found == sustainable.highest_within(ladder_bps, limit_bps)
