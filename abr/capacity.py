@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from abr.compilable import capped, lifted, likely, natural
+from abr.compilable import AHEAD, capped, lifted, likely, natural, reached_ahead
 from abr.media import FloatArray
 
 End = Literal["loop", "hold", "end"]
@@ -222,14 +222,26 @@ def place_of(table: Offer, bits: float, near: int, expected: float = 0.0) -> tup
             rounds = max(math.ceil((bits - slack) / total) - 1.0, 0.0)
         bits -= rounds * total
     bits = capped(bits, total)
-    bound = find_bound(table, bits - slack, near)
-    before_s = rounds * pass_s if rounds > 0 else 0.0
-    if not likely(bound > 0):
-        return before_s, 0
-    # Period ``bound - 1`` delivers the last of them, so its capacity is not 0.
-    begin_s, end_s = float(table.times_s[bound - 1]), float(table.times_s[bound])
-    took_s = (bits - float(table.offered_bits[bound - 1])) / float(table.capacity_bps[bound - 1])
-    return before_s + capped(lifted(begin_s + took_s, begin_s), end_s), bound - 1
+    rest_s, period = place_within(table, bits, bits - slack, near)
+    return (rounds * pass_s if rounds > 0 else 0.0) + rest_s, period
+
+
+def place_within(table: Offer, bits: float, least: float, near: int) -> tuple[float, int]:
+    """The same within a pass, in the first period by whose end ``least`` bits have come."""
+    times, offered, capacity = table.times_s, table.offered_bits, table.capacity_bps
+    near = natural(near)
+    if likely(near + AHEAD <= len(capacity)) and likely(
+        offered[near] < least <= offered[near + AHEAD]
+    ):
+        end_s, period = reached_ahead(times, offered, capacity, bits, least, near)
+    else:
+        period = find_bound(table, least, near) - 1
+        if not likely(period >= 0):
+            return 0.0, 0
+        # This period delivers the last of them, so its capacity is not 0.
+        end_s = float(times[period]) + (bits - float(offered[period])) / float(capacity[period])
+    period = natural(period)
+    return capped(lifted(end_s, float(times[period])), float(times[period + 1])), period
 
 
 def newest_bit_s(table: Offer, t_s: float, near: int) -> float:

@@ -57,6 +57,24 @@ def natural(index: int) -> int:
     return index
 
 
+AHEAD = 4
+"""How many periods ``reached_ahead`` looks at."""
+
+
+def reached_ahead(
+    times: Any, amounts: Any, rates: Any, amount: float, least: float, near: int
+) -> tuple[float, int]:
+    """When ``amount`` is reached, and the first period by whose end ``least`` are.
+
+    From ``times[k]`` to the next, amounts grow from ``amounts[k]`` on by ``rates[k]``. That
+    period must be one of the ``AHEAD`` from ``near`` on. Compiled, all of them are worked out
+    side by side and one is chosen: which it is cannot be foreseen, so branches would take longer.
+    """
+    while amounts[near + 1] < least:
+        near += 1
+    return times[near] + (amount - amounts[near]) / rates[near], near
+
+
 def uncounted(array: Any) -> Any:
     """``array`` as it is.
 

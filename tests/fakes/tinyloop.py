@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from abr.capacity import CapacityTable, place_of
 from abr.compilable import capped, lifted, likely, natural
 from abr.media import FloatArray
 
@@ -68,3 +69,10 @@ def foresee(values: FloatArray, bounds: FloatArray, out: FloatArray) -> None:
         out[0, i] = capped(values[natural(i)], bounds[i])
         out[1, i] = lifted(values[i], bounds[natural(i)])
         out[2, i] = 1.0 if likely(values[i] < bounds[i]) else 2.0
+
+
+def reach(table: CapacityTable, bits: FloatArray, out: FloatArray) -> None:
+    """When each of ``bits`` has come and in which period, by all places to search from."""
+    for near in range(len(table.capacity_bps)):
+        for i in range(len(bits)):
+            out[0, near, i], out[1, near, i] = place_of(table, bits[i], near)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, NamedTuple
 
 from abr.capacity import Transfer, newest_bit_s, received_bytes
 from abr.compilable import likely
 from abr.decision import Decision, Progress
 from abr.media import FloatArray
-from player.batch.abrkit.position import Position, has_goals, is_legal, observe
+from player.batch.abrkit.position import Position, has_goals, observe
 from player.batch.abrkit.side import (
     Have,
     after,
@@ -27,6 +28,7 @@ from player.batch.abrkit.timeline import (
     advance,
     await_room,
     await_time,
+    has_columns,
     meets_limit,
     move_on,
 )
@@ -43,12 +45,13 @@ from player.batch.tables import (
     LinkTable,
     Out,
     PresentationTable,
-    Room,
     Totals,
 )
 from player.playback.playhead import Thresholds, buffer_s
 from player.playback.requests import INSTANT_S
 
+_MOST_S = sys.float_info.max
+"""Finite, which the compiler makes more of when it is asked whether a time is infinite."""
 _MARGIN_S = 1e-3
 """More than sums of times are rounded by."""
 
@@ -85,16 +88,14 @@ def fetch(
 
     It goes where ``fetched_s`` of media are here.
     """
-    totals, room, have = out.totals, out.room, position.have
+    room, have = out.room, position.have
     while True:
         fetched, needs = ask(
             presentation,
             link,
             options,
             thresholds,
-            totals,
-            room,
-            out.known_bytes,
+            out,
             at,
             have,
             position.segment,
@@ -125,7 +126,7 @@ def fetch(
                 return end_early(fetched, At(at.now_s, at.head, BEYOND))
             if needs > 0:
                 have = take_needs(
-                    presentation, have, totals, room, needs, position.segment, decision.rung
+                    presentation, have, out.totals, room, needs, position.segment, decision.rung
                 )
                 fetched = take_have(fetched, have)
         if likely(fetched.decision.rung == decision.rung):
@@ -142,9 +143,7 @@ def ask(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: Totals,
-    room: Room,
-    known_bytes: FloatArray,
+    out: Out,
     at: At,
     have: Have,
     segment: int,
@@ -152,15 +151,20 @@ def ask(
     fetched_s: float,
 ) -> tuple[Fetched, int]:
     """Until a segment is asked for, and how much is asked for with it."""
-    decided_s, needs = at.now_s, 0
-    if not likely(is_legal(decision, presentation, segment)):
+    decided_s, needs, totals, room = at.now_s, 0, out.totals, out.room
+    if not (  # a hint per comparison: from a function that returned them they would be lost
+        likely(0 <= decision.rung < len(presentation.ladder_bps))
+        and likely(decision.segment in (-1, segment))
+        and likely(0 <= decision.wait_s <= _MOST_S)
+    ):
         return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision), 0
-    at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
-    if not likely(not has_goals(presentation)):
-        next_s = float(presentation.durations_s[segment])
-        goal_s = float(presentation.goals_s[decision.rung])
-        at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
-    totals.idle_s += at.now_s - decided_s
+    if decision.wait_s > 0 or has_goals(presentation):
+        at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
+        if has_goals(presentation):
+            next_s = float(presentation.durations_s[segment])
+            goal_s = float(presentation.goals_s[decision.rung])
+            at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
+        totals.idle_s += at.now_s - decided_s
     is_going_on = at.outcome == COMPLETE
     if HAS_SIDE_FILES and is_going_on and not has_playlist(have, decision.rung):
         at, have = fetch_playlist(
@@ -171,7 +175,7 @@ def ask(
             options,
             thresholds,
             totals,
-            known_bytes,
+            out.known_bytes,
             decision.rung,
         )
     if not likely(at.outcome == COMPLETE):
@@ -183,7 +187,9 @@ def ask(
     else:
         transfer = ask_alone(link, options, at.now_s, have, size_bytes)
     totals.downloads += needs + 1
-    before_s = buffer_s(at.head, at.now_s)
+    before_s = 0.0
+    if not likely(not has_columns(out)):
+        before_s = buffer_s(at.head, at.now_s)
     have = after(have, needs + 1, transfer)
     return Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s), needs
 

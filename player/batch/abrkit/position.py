@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NamedTuple
 
-from abr.decision import Decision, Observation
+from abr.decision import Observation
 from abr.media import FloatArray
 from player.batch.abrkit.side import (
     Have,
@@ -21,9 +20,6 @@ from player.batch.tables import (
 )
 from player.playback.playhead import PLAYING as IS_PLAYING
 from player.playback.playhead import buffer_s
-
-MOST_S = sys.float_info.max
-"""Finite, which the compiler makes more of when it is asked whether a time is infinite."""
 
 
 class Position(NamedTuple):
@@ -63,12 +59,3 @@ def observe(
 def has_goals(presentation: PresentationTable) -> bool:
     """Whether it depends on the rung how much is buffered."""
     return len(presentation.goals_s) > 0
-
-
-def is_legal(decision: Decision, presentation: PresentationTable, segment: int) -> bool:
-    """Whether the algorithm asks for what there is."""
-    is_there = 0 <= decision.rung < len(presentation.ladder_bps) and decision.segment in (
-        -1,
-        segment,
-    )
-    return is_there and 0 <= decision.wait_s <= MOST_S

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from abr.compilable import capped, cells, lifted, likely, natural, numbers, uncounted
+from abr.compilable import (
+    AHEAD,
+    capped,
+    cells,
+    lifted,
+    likely,
+    natural,
+    numbers,
+    reached_ahead,
+    uncounted,
+)
 
 Function = Callable[..., Any]
 
@@ -35,6 +45,7 @@ def replacements() -> dict[Any, Function]:
         capped: inlined(value_at_most),
         lifted: inlined(value_at_least),
         natural: _natural(),
+        reached_ahead: _reached_ahead(),
     }
 
 
@@ -88,6 +99,52 @@ def _natural() -> Function:
         return index(index), generated
 
     return _intrinsic(assumed)
+
+
+def _reached_ahead() -> Function:
+    """``reached_ahead``, by a vector with a number for each period."""
+    numba: Any = importlib.import_module("numba")
+    float64, int64 = numba.types.float64, numba.types.int64
+
+    def looked(
+        _typing: Any, times: Any, amounts: Any, rates: Any, amount: Any, least: Any, near: Any
+    ) -> Any:
+        if any(each.layout != "C" or each.dtype != float64 for each in (times, amounts, rates)):
+            return None  # the compiler says that nothing fits these arguments
+
+        def generated(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            columns = [
+                context.make_array(kind)(context, builder, array).data
+                for kind, array in zip(signature.args[:3], given[:3], strict=True)
+            ]
+            found, place = _look(builder, columns, given[3], given[4], given[5])
+            return context.make_tuple(builder, signature.return_type, [found, place])
+
+        place = numba.types.Tuple((float64, int64))
+        return place(times, amounts, rates, float64, float64, int64), generated
+
+    return _intrinsic(looked)
+
+
+def _look(builder: Any, columns: list[Any], amount: Any, least: Any, near: Any) -> tuple[Any, Any]:
+    """The instructions of ``reached_ahead``, over the addresses of its columns."""
+    ir: Any = importlib.import_module("llvmlite.ir")
+    several, place = ir.VectorType(ir.DoubleType(), AHEAD), ir.IntType(32)
+    begin, before, rates = (
+        builder.load(builder.bitcast(builder.gep(data, [near]), several.as_pointer()), align=8)
+        for data in columns
+    )
+    wanted = ir.Constant(several, ir.Undefined)
+    for k in range(AHEAD):
+        wanted = builder.insert_element(wanted, amount, place(k))
+    ends = builder.fadd(begin, builder.fdiv(builder.fsub(wanted, before), rates))
+    found, chosen = builder.extract_element(ends, place(AHEAD - 1)), near
+    for k in reversed(range(AHEAD - 1)):
+        bound = builder.load(builder.gep(columns[1], [builder.add(near, near.type(k + 1))]))
+        is_passed = builder.fcmp_ordered("<", bound, least)
+        found = builder.select(is_passed, found, builder.extract_element(ends, place(k)))
+        chosen = builder.add(chosen, builder.zext(is_passed, near.type))
+    return found, chosen
 
 
 def _intrinsic(function: Function) -> Function:

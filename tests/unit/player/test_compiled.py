@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import pytest
 
+from abr.capacity import CapacityTable, table_of
 from abr.errors import AlgorithmError
 from player.batch import flatstate
 from player.batch.linking import is_importable
@@ -80,6 +81,31 @@ def test_what_is_foreseen_may_come_otherwise(make: Any) -> None:
     out = np.zeros((3, 4))
     make(tiny.foresee, {})(values, bounds, out)
     assert out.tolist() == [[1.0, 2.0, 2.0, -np.inf], [2.0, 3.0, 2.0, np.inf], [1.0, 2.0, 2.0, 1.0]]
+
+
+def test_wherever_a_search_begins_the_last_bit_comes_at_the_same_time() -> None:
+    """Over outages and periods of all lengths, exactly on their bounds and between."""
+    rng = np.random.default_rng(7)
+    lengths_s, capacity_bps = rng.uniform(0.2, 3.0, 12), rng.uniform(1e5, 1e7, 12)
+    capacity_bps[[0, 3, 4, 8, 11]] = 0.0
+    times_s = np.concatenate([[0.0], np.cumsum(lengths_s)])
+    table = table_of(times_s, capacity_bps, np.zeros(12), "loop")
+    offered_bits = np.asarray(table.offered_bits)
+    total = offered_bits[-1]
+    bits = np.concatenate([offered_bits[2:], rng.uniform(1.0, total, 50), [total * 1.5]])
+    hooks = {"CapacityTable": CapacityTable}
+    expected, got = np.zeros((2, 12, len(bits))), np.zeros((2, 12, len(bits)))
+    compiled.linked(tiny.reach, hooks)(table, bits, expected)
+    compiled.compiled(tiny.reach, hooks)(table, bits, got)
+    assert (got == expected).all()
+    assert (got == got[:, :1]).all()
+
+
+def test_columns_that_are_no_arrays_of_floats_are_refused_by_the_compiler() -> None:
+    whole: Any = np.arange(6)
+    table = CapacityTable(whole, whole, whole[1:], np.zeros(1))
+    with pytest.raises(compiled.CompilerError):
+        compiled.compiled(tiny.reach, {})(table, np.ones(1), np.zeros((2, 5, 1)))
 
 
 def test_linking_leaves_the_module_as_it_was() -> None:
